@@ -1,0 +1,1 @@
+"""Where telemetry goes: OTLP over gRPC and HTTP, and the console."""

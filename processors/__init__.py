@@ -1,0 +1,1 @@
+"""What enriches a span: the built-in evaluators."""
