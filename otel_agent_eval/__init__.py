@@ -1,4 +1,4 @@
-"""OpenTelemetry evaluation gateway: reads agents' answers from OTLP, scores them, writes the scores on the telemetry."""
+"""OpenTelemetry evaluation gateway: scores agents' answers and writes the scores onto the telemetry."""
 
 from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""What travels through the gateway: OTLP export requests of the three signals, and the ways in which they are refused."""
+"""What travels through the gateway, OTLP export requests of three signals, and how it is refused."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
