@@ -1,0 +1,166 @@
+"""What no single value shows: names that point nowhere, addresses that meet, files that are missing."""
+
+import socket
+from collections.abc import Collection, Iterator, Mapping
+from importlib.metadata import entry_points
+from itertools import combinations
+from pathlib import Path as FilePath
+
+from otel_agent_eval.config.base import Settings
+from otel_agent_eval.config.exporters import Exporter, OtlpHttpExporter
+from otel_agent_eval.config.messages import suggestion, unknown_key
+from otel_agent_eval.config.problems import Path, path_text
+from otel_agent_eval.config.processors import BUILT_IN_EVALUATORS, AgentEval, Rule
+from otel_agent_eval.config.schema import Config, Parts
+from otel_agent_eval.config.service import Pipeline
+from otel_agent_eval.config.values import Address
+from otel_agent_eval.signals import Signal
+
+Finding = tuple[Path, str]
+_SECTIONS = ("receivers", "processors", "exporters")
+_PIPELINES: Path = ("service", "pipelines")
+
+
+def errors(parts: Parts, names: Mapping[str, Collection[str]]) -> Iterator[Finding]:
+    """Yield everything that keeps a configuration from working, though each value alone is right.
+
+    `names` holds the components that each section names, those whose settings are wrong included.
+    """
+    pipelines = parts.service.pipelines.by_signal() if parts.service else {}
+    if parts.service and not pipelines:
+        yield _PIPELINES, "a pipeline is missing: traces, logs or metrics"
+    for signal, pipeline in pipelines.items():
+        yield from _references(signal, pipeline, names)
+        yield from _pipeline(signal, pipeline, parts.exporters)
+    scoring = {name for pipeline in pipelines.values() for name in pipeline.processors}
+    if len(scoring) > 1:
+        yield _PIPELINES, f"one agent_eval serves all pipelines; these name {' and '.join(sorted(scoring))}"
+    yield from _evaluators(parts.processors)
+    listeners = _listeners(parts)
+    yield from _same_address(listeners)
+    yield from _own_address(parts.exporters, listeners)
+    for section in _SECTIONS:
+        for name, settings in getattr(parts, section).items():
+            yield from _missing_files(settings, (section, name))
+
+
+def warnings(config: Config) -> Iterator[Finding]:
+    """Yield what works but is hardly meant."""
+    pipelines = config.service.pipelines.by_signal()
+    for section in _SECTIONS:
+        used = {name for pipeline in pipelines.values() for name in getattr(pipeline, section)}
+        for name in getattr(config, section):
+            if name not in used:
+                yield (section, name), "no pipeline names it: it is not started"
+    if config.agent_eval is None:
+        yield _PIPELINES, "the traces pipeline does not name the processor agent_eval: nothing is scored"
+    else:
+        logs = pipelines.get(Signal.LOGS)
+        if logs and logs.receivers and not logs.processors:
+            message = "agent_eval is not named: content that instrumentations put in log records is not read"
+            yield (*_PIPELINES, "logs"), message
+
+
+def _references(signal: Signal, pipeline: Pipeline, names: Mapping[str, Collection[str]]) -> Iterator[Finding]:
+    for section in _SECTIONS:
+        path = (*_PIPELINES, signal.value, section)
+        given = getattr(pipeline, section)
+        for number, name in enumerate(given):
+            if name not in names[section]:
+                hint = suggestion(name, names[section]) if names[section] else "that section is empty"
+                yield (*path, number), f"{name!a} is not defined under {section}; {hint}"
+            elif name in given[:number]:
+                yield (*path, number), f"{name!a} stands here twice"
+
+
+def _pipeline(signal: Signal, pipeline: Pipeline, exporters: Mapping[str, Exporter]) -> Iterator[Finding]:
+    path = (*_PIPELINES, signal.value)
+    if signal is Signal.TRACES and not pipeline.receivers:
+        yield path, "receivers are missing: where do the spans come from?"
+    if signal is Signal.METRICS and pipeline.processors:
+        yield (*path, "processors"), "agent_eval works on traces and logs: take it out of metrics"
+    for number, name in enumerate(pipeline.exporters):
+        exporter = exporters.get(name)
+        if isinstance(exporter, OtlpHttpExporter) and exporter.url(signal) is None:
+            yield (*path, "exporters", number), f"{name} has no URL for {signal}: give it endpoint or {signal}_endpoint"
+
+
+def _evaluators(processors: Mapping[str, AgentEval]) -> Iterator[Finding]:
+    known = {*BUILT_IN_EVALUATORS, *(point.name for point in entry_points(group="otel_agent_eval.evaluators"))}
+    for component, settings in processors.items():
+        path: Path = ("processors", component)
+        for name in settings.evaluators:
+            if name not in known:
+                yield (*path, "evaluators", name), f"unknown evaluator; {suggestion(name, known)}"
+        for number, rule in enumerate(settings.rules):
+            for name in rule.evaluators:
+                here = (*path, "rules", number, name)
+                if name not in settings.evaluators and name in known:
+                    yield here, f"the evaluator is not switched on: add {name} under evaluators"
+                elif name not in settings.evaluators:
+                    yield here, unknown_key(name, [*Rule.model_fields, *settings.evaluators])
+
+
+def _listeners(parts: Parts) -> dict[Path, Address]:
+    """Return every address that is listened on, receivers that no pipeline names included."""
+    found: dict[Path, Address] = {}
+    for name, receiver in parts.receivers.items():
+        protocols = receiver.protocols
+        for protocol, settings in (("grpc", protocols.grpc), ("http", protocols.http)):
+            if settings is not None:
+                found["receivers", name, "protocols", protocol, "endpoint"] = settings.endpoint
+    address = parts.service.telemetry.metrics.address if parts.service else None
+    if address is not None:
+        found["service", "telemetry", "metrics", "address"] = address
+    return found
+
+
+def _same_address(listeners: Mapping[Path, Address]) -> Iterator[Finding]:
+    for (path, address), (other_path, other) in combinations(listeners.items(), 2):
+        if address.port and _meet(address, other):
+            yield other_path, f"{other} is taken by {path_text(path)}: choose another port"
+
+
+def _own_address(exporters: Mapping[str, Exporter], listeners: Mapping[Path, Address]) -> Iterator[Finding]:
+    for name, exporter in exporters.items():
+        for key, endpoint in exporter.endpoints().items():
+            own = next((path for path, listener in listeners.items() if _reaches(endpoint.address, listener)), None)
+            if own is not None:
+                message = f"{endpoint} is this gateway itself ({path_text(own)}): telemetry would go round in circles"
+                yield ("exporters", name, key), message
+
+
+def _meet(one: Address, other: Address) -> bool:
+    """Whether two listeners want the same port of the same interface."""
+    same = one.host.lower() == other.host.lower() or (one.loopback and other.loopback)
+    return one.port == other.port and (same or one.every_interface or other.every_interface)
+
+
+def _reaches(target: Address, listener: Address) -> bool:
+    """Whether what is sent to `target` arrives at a listener of this machine, as far as names show it."""
+    if target.port != listener.port:
+        return False
+    here = target.loopback or target.every_interface or target.host.lower() == socket.gethostname().lower()
+    if listener.every_interface:
+        return here
+    return target.host.lower() == listener.host.lower() or (here and listener.loopback)
+
+
+def _missing_files(settings: Settings, path: Path) -> Iterator[Finding]:
+    """Yield the files that the settings name, at any depth, and that cannot be read."""
+    for key, value in settings:
+        if isinstance(value, Settings):
+            yield from _missing_files(value, (*path, key))
+        elif key.endswith("_file") and value is not None:
+            problem = _unreadable(value)
+            if problem:
+                yield (*path, key), problem
+
+
+def _unreadable(name: str) -> str:
+    try:
+        with FilePath(name).open("rb"):
+            return ""
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or "not a file name"
+        return f"cannot read {name!a}: {reason}"

@@ -1,0 +1,170 @@
+"""Exporters: where telemetry goes."""
+
+import re
+from dataclasses import replace
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from otel_agent_eval.config.base import Settings
+from otel_agent_eval.config.values import Destination, Duration, Endpoint, Fraction, Size
+from otel_agent_eval.signals import Signal
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    """Check that headers can be sent. Messages hold no values: they are often secrets."""
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"a header's name has letters, digits and dashes; got {name[:40]!a}")
+        if not value.isascii() or not value.isprintable():
+            raise ValueError(f"the value of header {name} holds characters that cannot be sent (only printable ASCII)")
+    return headers
+
+
+Headers = Annotated[dict[str, str], AfterValidator(_headers)]
+
+
+class ClientTls(Settings):
+    """TLS towards a destination."""
+
+    ca_file: str | None = None
+    """Certificates that the destination must be signed by, PEM; without it the system's."""
+    cert_file: str | None = None
+    """The client's certificate (mTLS), PEM."""
+    key_file: str | None = None
+    """The client certificate's private key, PEM."""
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together: give both or none")
+        return self
+
+
+class GrpcClientTls(ClientTls):
+    """TLS towards a gRPC destination."""
+
+    insecure: bool = False
+    """`true` sends plain text. An endpoint that begins with `http://` or `https://` says it itself."""
+
+
+class Retry(Settings):
+    """How a request that failed for the moment is sent again: later each time, with jitter, as OTLP asks."""
+
+    enabled: bool = True
+    """`false`: one attempt only."""
+    initial_interval: Annotated[Duration, Field(gt=0)] = 5.0
+    """Wait before the first retry."""
+    randomization_factor: Fraction = 0.5
+    """Jitter: a wait is multiplied by a random number from 1 - this to 1 + this."""
+    multiplier: Annotated[float, Field(ge=1.0, le=100.0)] = 1.5
+    """By what each wait is longer than the one before."""
+    max_interval: Annotated[Duration, Field(gt=0)] = 30.0
+    """Longest wait between two attempts."""
+    max_elapsed_time: Duration = 300.0
+    """After this time a request is given up and counted; `0` never gives up."""
+
+
+class SendingQueue(Settings):
+    """What waits for a destination, apart from all others."""
+
+    queue_size: Annotated[Size, Field(ge=1 << 20)] = 64 << 20
+    """Bytes of telemetry (not requests) that may wait; when it is full senders are asked to come back later."""
+
+
+class _OtlpExporter(Settings):
+    """What both OTLP exporters have in common."""
+
+    headers: Headers = Field(default_factory=dict, repr=False)
+    """Headers sent with each request."""
+    compression: Literal["gzip", "none"] = "gzip"
+    """How requests are compressed."""
+    timeout: Annotated[Duration, Field(gt=0)] = 5.0
+    """Limit of one attempt."""
+    retry_on_failure: Retry = Retry()
+    """Retries."""
+    sending_queue: SendingQueue = SendingQueue()
+    """The destination's queue."""
+
+
+class OtlpGrpcExporter(_OtlpExporter):
+    """Sends OTLP over gRPC. `otlp` and `otlp_grpc` are the same."""
+
+    endpoint: Destination
+    """host:port, or a URL whose scheme says whether TLS is used."""
+    tls: GrpcClientTls = GrpcClientTls()
+    """TLS, on unless `insecure` or the endpoint's scheme say otherwise."""
+
+    @model_validator(mode="after")
+    def _scheme(self) -> Self:
+        if self.endpoint.path:
+            raise ValueError(f"a gRPC endpoint has no path; got {self.endpoint.path!a} (otlphttp takes one)")
+        if self.endpoint.scheme == "https" and self.tls.insecure:
+            raise ValueError("the endpoint says https, tls.insecure says plain text: drop one")
+        return self
+
+    @property
+    def insecure(self) -> bool:
+        """Whether plain text is sent."""
+        return self.endpoint.scheme == "http" or self.tls.insecure
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Return where requests go, by key."""
+        return {"endpoint": self.endpoint}
+
+
+class OtlpHttpExporter(_OtlpExporter):
+    """Sends OTLP over HTTP, as protobuf. `otlphttp` and `otlp_http` are the same."""
+
+    endpoint: Destination | None = None
+    """URL to which `/v1/traces`, `/v1/logs` and `/v1/metrics` are added."""
+    traces_endpoint: Destination | None = None
+    """Full URL for traces, in place of `endpoint`."""
+    logs_endpoint: Destination | None = None
+    """Full URL for logs, in place of `endpoint`."""
+    metrics_endpoint: Destination | None = None
+    """Full URL for metrics, in place of `endpoint`."""
+    tls: ClientTls = ClientTls()
+    """TLS, used where the URL begins with `https://`."""
+
+    @model_validator(mode="after")
+    def _urls(self) -> Self:
+        given = self.endpoints()
+        if not given:
+            raise ValueError("endpoint is missing, for example endpoint: https://tempo.example.com:4318")
+        for key, url in given.items():
+            if not url.scheme:
+                raise ValueError(f"{key}: expected a URL with its scheme: http://{url} or https://{url}")
+        return self
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Return where requests go, by key."""
+        every = {"endpoint": self.endpoint} | {f"{signal}_endpoint": url for signal, url in self._own().items()}
+        return {key: url for key, url in every.items() if url is not None}
+
+    def url(self, signal: Signal) -> str | None:
+        """Return the URL that takes `signal`, or None where none is configured."""
+        own, base = self._own()[signal], self.endpoint
+        if own is not None:
+            return str(own)
+        return str(replace(base, path=f"{base.path}/v1/{signal}")) if base is not None else None
+
+    def _own(self) -> dict[Signal, Endpoint | None]:
+        return {
+            Signal.TRACES: self.traces_endpoint,
+            Signal.LOGS: self.logs_endpoint,
+            Signal.METRICS: self.metrics_endpoint,
+        }
+
+
+class ConsoleExporter(Settings):
+    """Shows what was scored as a table on the terminal. `console` and `debug` are the same."""
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Return where requests go: nowhere."""
+        return {}
+
+
+Exporter = OtlpGrpcExporter | OtlpHttpExporter | ConsoleExporter

@@ -1,0 +1,124 @@
+"""The processor `agent_eval`: what is scored, how, and what is written."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from otel_agent_eval.config.base import Settings
+from otel_agent_eval.config.values import Duration, Fraction, Size, shown
+
+BUILT_IN_EVALUATORS = ("toxicity", "input_toxicity", "faithfulness", "relevance")
+
+
+def _patterns(value: Any) -> tuple[str, ...]:  # noqa: ANN401 (whatever the file holds)
+    """Read one value or a list of them; numbers and booleans as OpenTelemetry writes them in text."""
+    values = value if isinstance(value, list | tuple) else [value]
+    if not values or any(not isinstance(item, str | int | float) for item in values):
+        raise ValueError(f"expected a value or a list of values; got {shown(value)}")
+    return tuple(str(item).lower() if isinstance(item, bool) else str(item) for item in values)
+
+
+Match = Mapping[str, Annotated[tuple[str, ...], BeforeValidator(_patterns)]]
+
+
+class EvaluatorSettings(Settings):
+    """One evaluator."""
+
+    model: Literal["builtin"] = "builtin"
+    """`builtin`: the weights that come with the package."""
+    threshold: Fraction | None = None
+    """From which score on an answer fails, in [0, 1]; without it the evaluator's own."""
+
+
+class EvaluatorRule(Settings):
+    """What a rule changes for one evaluator."""
+
+    enabled: bool = True
+    """`false` switches the evaluator off for what the rule matches."""
+    threshold: Fraction | None = None
+    """The threshold for what the rule matches."""
+
+
+class Rule(Settings):
+    """Thresholds, filters and sampling for a part of the answers. Any further key names an evaluator."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, EvaluatorRule] = Field(init=False)
+
+    match: Match = Field(default_factory=dict)
+    """Attributes of the span or its resource and their values: a value, a list of values, `*` for any characters;
+    `span.name` is the span's name. All must match; with none the rule holds for everything."""
+    skip: bool = False
+    """`true` scores nothing that the rule matches (`filtered`)."""
+    sampling_percentage: Annotated[float, Field(ge=0.0, le=100.0, allow_inf_nan=False)] | None = None
+    """How many of the matched traces are scored, in per cent, chosen by trace id (`sampled_out`)."""
+
+    @property
+    def evaluators(self) -> Mapping[str, EvaluatorRule]:
+        """The changes by evaluator."""
+        return self.__pydantic_extra__
+
+
+class Selector(Settings):
+    """Says which spans hold answers for users, where that is not what the gateway would assume."""
+
+    match: Match
+    """As in a rule."""
+    user_facing: bool
+    """`true`: what matches is scored; `false`: it is not (`not_user_facing`)."""
+
+
+class Limits(Settings):
+    """Bounds of what is held in memory; what is evicted is forwarded and counted."""
+
+    traces: Annotated[int, Field(ge=1)] = 10_000
+    """Traces that are held or remembered."""
+    documents: Annotated[int, Field(ge=1)] = 50_000
+    """Retrieved documents that are remembered."""
+    logs: Annotated[int, Field(ge=1)] = 20_000
+    """Log records whose content is remembered for spans to come."""
+    bytes: Annotated[Size, Field(ge=1 << 20)] = 256 << 20
+    """Content of all of these together."""
+    dimension_values: Annotated[int, Field(ge=1)] = 100
+    """Distinct values of each dimension of the metrics; further values are counted as `other`."""
+
+
+class Events(Settings):
+    """The `gen_ai.evaluation.result` events."""
+
+    explanation: bool = False
+    """Adds the explanation of each score; it can quote the answer."""
+    span_events: bool = False
+    """Writes the events on the span, too."""
+
+
+class AgentEval(Settings):
+    """Finds the spans in which an agent answered somebody, scores the answers and writes the scores."""
+
+    mode: Literal["annotate", "side"] = "annotate"
+    """`annotate` holds such spans for a moment and writes scores on them; `side` forwards everything at once and
+    untouched: scores leave as events and metrics only."""
+    evaluators: Mapping[str, EvaluatorSettings] = Field(
+        default_factory=lambda: {name: EvaluatorSettings() for name in BUILT_IN_EVALUATORS}
+    )
+    """The evaluators by name: `toxicity`, `input_toxicity`, `faithfulness`, `relevance` and those that plug-ins add.
+    Only those that are named run."""
+    segments: tuple[str, ...] = ()
+    """Attributes of spans or resources that split the metrics, such as `user.segment`."""
+    rules: tuple[Rule, ...] = ()
+    """Exceptions. All rules that match hold, in order: what a later one says replaces what an earlier one said."""
+    selectors: tuple[Selector, ...] = ()
+    """Which spans are user-facing; the first that matches decides."""
+    context_wait: Annotated[Duration, Field(le=600)] = 6.0
+    """How long a span waits for its content or its documents; longer than the 5 s batches of the SDKs."""
+    score_deadline: Annotated[Duration, Field(le=600)] = 5.0
+    """How long a span waits for its scores; then it leaves without (`deadline`)."""
+    worker: Literal["thread", "process"] = "thread"
+    """Where the models run."""
+    limits: Limits = Limits()
+    """Bounds of what is held in memory."""
+    events: Events = Events()
+    """The events written for each evaluation."""
+    openinference: bool = False
+    """Writes OpenInference's `evaluations.N.evaluation.*` attributes on the span, too."""

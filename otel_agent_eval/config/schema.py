@@ -1,0 +1,55 @@
+"""The whole configuration, and the types of components that it can name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from otel_agent_eval.config.base import Settings
+from otel_agent_eval.config.exporters import ConsoleExporter, Exporter, OtlpGrpcExporter, OtlpHttpExporter
+from otel_agent_eval.config.processors import AgentEval
+from otel_agent_eval.config.receivers import OtlpReceiver
+from otel_agent_eval.config.service import Service
+
+COMPONENTS: Mapping[str, Mapping[str, type[Settings]]] = {
+    "receivers": {"otlp": OtlpReceiver},
+    "processors": {"agent_eval": AgentEval},
+    "exporters": {
+        "otlp": OtlpGrpcExporter,
+        "otlp_grpc": OtlpGrpcExporter,
+        "otlphttp": OtlpHttpExporter,
+        "otlp_http": OtlpHttpExporter,
+        "console": ConsoleExporter,
+        "debug": ConsoleExporter,
+    },
+}
+"""The model of each component's settings, by section and type; a component is called `type` or `type/name`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is right in a configuration of which something else may be wrong."""
+
+    receivers: Mapping[str, OtlpReceiver]
+    processors: Mapping[str, AgentEval]
+    exporters: Mapping[str, Exporter]
+    service: Service | None
+
+
+class Config(Settings):
+    """A configuration in the shape of the OpenTelemetry Collector's."""
+
+    receivers: Mapping[str, OtlpReceiver] = Field(default_factory=dict)
+    """Where telemetry comes in."""
+    processors: Mapping[str, AgentEval] = Field(default_factory=dict)
+    """What is done with it."""
+    exporters: Mapping[str, Exporter]
+    """Where it goes."""
+    service: Service
+    """Which of these are connected, and what the gateway tells about itself."""
+
+    @property
+    def agent_eval(self) -> AgentEval | None:
+        """The processor that the traces pipeline names, or None where nothing is to be scored."""
+        traces = self.service.pipelines.traces
+        return self.processors[traces.processors[0]] if traces and traces.processors else None

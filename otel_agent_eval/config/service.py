@@ -1,0 +1,75 @@
+"""The section `service`: which parts are connected, and what the gateway tells about itself."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from otel_agent_eval.config.base import Settings
+from otel_agent_eval.config.values import Address, Duration, ListenAddress
+from otel_agent_eval.signals import Signal
+
+
+class Pipeline(Settings):
+    """The way of one signal. Components are named as in their section: `otlp`, `otlp/tempo`."""
+
+    receivers: tuple[str, ...] = ()
+    """Where it comes from. Logs and metrics can do without: their pipelines carry scores as events and metrics."""
+    processors: tuple[str, ...] = ()
+    """What it passes: `agent_eval` in traces scores, in logs reads content that belongs to spans."""
+    exporters: tuple[str, ...] = Field(min_length=1)
+    """Where it goes, each at its own pace."""
+
+
+class Pipelines(Settings):
+    """One pipeline for each signal. A signal without one is refused as unimplemented."""
+
+    traces: Pipeline | None = None
+    """Spans."""
+    logs: Pipeline | None = None
+    """Log records, and the `gen_ai.evaluation.result` event of each evaluation."""
+    metrics: Pipeline | None = None
+    """Metrics, and those of the gateway: scores, failures, its own health."""
+
+    def by_signal(self) -> dict[Signal, Pipeline]:
+        """Return the pipelines that are there."""
+        every = {Signal.TRACES: self.traces, Signal.LOGS: self.logs, Signal.METRICS: self.metrics}
+        return {signal: pipeline for signal, pipeline in every.items() if pipeline is not None}
+
+
+class MetricsTelemetry(Settings):
+    """The gateway's metrics."""
+
+    address: ListenAddress | None = Address("127.0.0.1", 8888)
+    """host:port of `/metrics`, `/healthz` and `/readyz`; `null` serves none."""
+    interval: Annotated[Duration, Field(ge=1)] = 60.0
+    """How often metrics are pushed to the exporters of the metrics pipeline."""
+
+
+class LogsTelemetry(Settings):
+    """The gateway's own log, on standard error. It never holds content."""
+
+    level: Annotated[
+        Literal["debug", "info", "warn", "error"],
+        BeforeValidator(lambda level: level.lower() if isinstance(level, str) else level),
+    ] = "info"
+    """The least serious level that is logged."""
+    encoding: Literal["console", "json"] = "console"
+    """`json`: an object a line."""
+
+
+class Telemetry(Settings):
+    """What the gateway tells about itself."""
+
+    metrics: MetricsTelemetry = MetricsTelemetry()
+    """Metrics and health."""
+    logs: LogsTelemetry = LogsTelemetry()
+    """Logs."""
+
+
+class Service(Settings):
+    """Connects the components."""
+
+    pipelines: Pipelines
+    """What is connected with what. A component that no pipeline names is not started."""
+    telemetry: Telemetry = Telemetry()
+    """What the gateway tells about itself."""
