@@ -1,0 +1,428 @@
+"""Every attribute, event and metric name that the gateway writes: the one source of code, tests and docs/telemetry.md.
+
+A name under `agent_eval.` is written nowhere else in the package. Metric names follow OpenTelemetry's rules, and their
+Prometheus names follow from them by the standard translation, so a rule works on scraped and on pushed metrics alike.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from otel_agent_eval.evaluation.evaluation import Direction, Label, Outcome, Reason
+from otel_agent_eval.signals import Signal
+
+PREFIX: Final = "agent_eval."
+"""Attributes of a span under this prefix belong to the gateway: it replaces whatever it finds there."""
+
+
+class Type(StrEnum):
+    """The types of attribute values, in OpenTelemetry's words."""
+
+    STRING = "string"
+    DOUBLE = "double"
+    INT = "int"
+    BOOLEAN = "boolean"
+    STRINGS = "string[]"
+
+
+class Instrument(StrEnum):
+    """The kinds of metrics; counters are monotonic sums, histograms have explicit buckets, all are cumulative."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Stability(StrEnum):
+    """How far a name can be relied upon: ALPHA is this project's own, the others are OpenTelemetry's."""
+
+    ALPHA = "alpha"
+    DEVELOPMENT = "development"
+    STABLE = "stable"
+
+
+class Refusal(StrEnum):
+    """Why a receiver did not take a request."""
+
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED = "unsupported"
+    UNAUTHENTICATED = "unauthenticated"
+    JOURNAL_FULL = "journal_full"
+    STOPPING = "stopping"
+    INTERNAL = "internal"
+
+
+class Drop(StrEnum):
+    """Why telemetry that was received did not reach a destination."""
+
+    REJECTED = "rejected"
+    UNIMPLEMENTED = "unimplemented"
+    TOO_LARGE = "too_large"
+    JOURNAL_FULL = "journal_full"
+    EXPIRED = "expired"
+    STOPPING = "stopping"
+
+
+class Lack(StrEnum):
+    """What a span that is held back still waits for."""
+
+    CONTENT = "content"
+    DOCUMENTS = "documents"
+    SCORES = "scores"
+
+
+class Evicted(StrEnum):
+    """What assembly gave up to stay within its memory bounds."""
+
+    TRACE = "trace"
+    DOCUMENT = "document"
+    LOG_RECORD = "log_record"
+
+
+class Transport(StrEnum):
+    """How a request came in."""
+
+    GRPC = "grpc"
+    HTTP = "http"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """An attribute: `values` is its closed list, empty where it is open."""
+
+    name: str
+    type: Type = Type.STRING
+    description: str
+    values: tuple[str, ...] = ()
+    stability: Stability = Stability.ALPHA
+
+    @property
+    def prometheus(self) -> str:
+        """The label that the attribute becomes in Prometheus."""
+        return prometheus_label(self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatorAttribute:
+    """An attribute that each evaluator writes under its own name; `evaluators` names those that do, empty for all."""
+
+    suffix: str
+    type: Type = Type.STRING
+    description: str
+    values: tuple[str, ...] = ()
+    evaluators: tuple[str, ...] = ()
+    stability: Stability = Stability.ALPHA
+
+    @property
+    def name(self) -> str:
+        """The template, as documentation shows it."""
+        return self.of("<name>")
+
+    def of(self, evaluator: str) -> str:
+        """Return the attribute's name for one evaluator."""
+        return evaluator_attribute(evaluator, self.suffix)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An event: a log record with `event_name`, or by choice a span event."""
+
+    name: str
+    description: str
+    attributes: tuple[Attribute, ...]
+    stability: Stability = Stability.ALPHA
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A metric: `unit` in UCUM; `segmented` says that the configured segments are attributes too."""
+
+    name: str
+    instrument: Instrument
+    unit: str
+    description: str
+    attributes: tuple[Attribute, ...]
+    segmented: bool = False
+    stability: Stability = Stability.ALPHA
+
+    @property
+    def prometheus(self) -> str:
+        """The metric's family name in Prometheus, without a counter's `_total`."""
+        unit = {"s": "_seconds", "1": "_ratio" if self.instrument is Instrument.GAUGE else ""}.get(self.unit, "")
+        return self.name.replace(".", "_") + unit
+
+    @property
+    def prometheus_sample(self) -> str:
+        """The name to query in Prometheus; a histogram's samples add `_bucket`, `_sum` and `_count` to it."""
+        return self.prometheus + ("_total" if self.instrument is Instrument.COUNTER else "")
+
+
+def evaluator_attribute(evaluator: str, suffix: str) -> str:
+    """Return the name of an evaluator's attribute, such as its evidence of the key `suffix`."""
+    return f"{PREFIX}{evaluator}.{suffix}"
+
+
+def prometheus_label(attribute: str) -> str:
+    """Translate an attribute's name as OpenTelemetry's Prometheus exporters do."""
+    label = re.sub(r"[^a-zA-Z0-9_]", "_", attribute)
+    return f"key_{label}" if label[:1].isdigit() else label
+
+
+# --- Span attributes ----------------------------------------------------------------------------------------------
+
+TOXICITY_CATEGORIES: Final = ("insult", "threat", "identity_attack", "obscene", "sexual")
+
+LABEL = Attribute(
+    name="agent_eval.label",
+    description="`fail` if an evaluation of the answer failed its threshold, else `pass`; absent if none was scored",
+    values=tuple(Label),
+)
+DUPLICATE_OF = Attribute(
+    name="agent_eval.duplicate_of", description="span id (hex) of the answer that was scored in place of this repeat"
+)
+SCORE = EvaluatorAttribute(
+    suffix="score",
+    type=Type.DOUBLE,
+    description="in [0, 1]; toxicity: probability of toxic, higher is worse; faithfulness: probability that every claim"
+    " of the answer is supported; relevance: that it answers the question",
+)
+SCORE_LABEL = EvaluatorAttribute(
+    suffix="label", description="the score read against its threshold", values=tuple(Label)
+)
+SCORE_THRESHOLD = EvaluatorAttribute(suffix="threshold", type=Type.DOUBLE, description="the threshold used")
+SCORE_EVALUATOR = EvaluatorAttribute(suffix="evaluator", description="who judged, with version: `builtin/toxicity@3`")
+SCORE_OUTCOME = EvaluatorAttribute(
+    suffix="outcome", description="how the evaluation ended; only `scored` has a score", values=tuple(Outcome)
+)
+SCORE_REASON = EvaluatorAttribute(
+    suffix="reason",
+    description="why it was skipped (a closed list, see below); for a failed evaluation its `error.type`",
+)
+EVIDENCE_CUT = EvaluatorAttribute(
+    suffix="evidence_cut", type=Type.BOOLEAN, description="true where evidence was shortened to the limits below"
+)
+CATEGORIES = EvaluatorAttribute(
+    suffix="categories",
+    type=Type.STRINGS,
+    description="the kinds of toxicity found",
+    values=TOXICITY_CATEGORIES,
+    evaluators=("toxicity", "input_toxicity"),
+)
+UNSUPPORTED = EvaluatorAttribute(
+    suffix="unsupported",
+    type=Type.STRINGS,
+    description="the sentences without support: content, which redaction removes with the answer",
+    evaluators=("faithfulness",),
+)
+SUPPORTING_DOCUMENTS = EvaluatorAttribute(
+    suffix="documents",
+    type=Type.STRINGS,
+    description="ids of the documents that support the answer",
+    evaluators=("faithfulness",),
+)
+RESULT_ATTRIBUTES = (
+    SCORE, SCORE_LABEL, SCORE_THRESHOLD, SCORE_EVALUATOR, SCORE_OUTCOME, SCORE_REASON, EVIDENCE_CUT,
+)  # fmt: skip
+EVIDENCE_ATTRIBUTES = (CATEGORIES, UNSUPPORTED, SUPPORTING_DOCUMENTS)
+SPAN_ATTRIBUTES = (LABEL, DUPLICATE_OF, *RESULT_ATTRIBUTES, *EVIDENCE_ATTRIBUTES)
+
+MAX_EVIDENCE_ITEMS: Final = 10
+"""Entries of an evidence list that are written; the first ones are kept."""
+MAX_TEXT: Final = 500
+"""Characters of one evidence entry or explanation that are written; a shortened text ends with `…`."""
+
+OPENINFERENCE_PREFIX: Final = "evaluations."
+OPENINFERENCE_IDENTIFIER: Final = "otel-agent-eval/"
+"""Starts the `identifier` of the OpenInference evaluations that are ours, so that they are replaced, never doubled."""
+OPENINFERENCE_FIELDS: Final = ("name", "score", "label", "explanation", "annotator_kind", "identifier")
+
+
+def openinference_attribute(index: int, field: str) -> str:
+    """Return the name of a field of the span's evaluation number `index` in OpenInference's form."""
+    return f"{OPENINFERENCE_PREFIX}{index}.evaluation.{field}"
+
+
+# --- Attributes of events and metrics -----------------------------------------------------------------------------
+
+_GENAI: Final = Stability.DEVELOPMENT
+EVALUATION_NAME = Attribute(
+    name="gen_ai.evaluation.name", description="the evaluator's name, such as `toxicity`", stability=_GENAI
+)
+EVALUATION_SCORE = Attribute(
+    name="gen_ai.evaluation.score.value", type=Type.DOUBLE, description="the score, in [0, 1]", stability=_GENAI
+)
+EVALUATION_LABEL = Attribute(
+    name="gen_ai.evaluation.score.label",
+    description="the score read against its threshold; absent without a score",
+    values=tuple(Label),
+    stability=_GENAI,
+)
+EVALUATION_EXPLANATION = Attribute(
+    name="gen_ai.evaluation.explanation",
+    description="why, in words; off by default, since it can quote content",
+    stability=_GENAI,
+)
+RESPONSE_ID = Attribute(name="gen_ai.response.id", description="the model's id of the response", stability=_GENAI)
+CONVERSATION_ID = Attribute(name="gen_ai.conversation.id", description="the conversation, if known", stability=_GENAI)
+AGENT_NAME = Attribute(name="gen_ai.agent.name", description="the agent that answered, if known", stability=_GENAI)
+REQUEST_MODEL = Attribute(
+    name="gen_ai.request.model",
+    description="the model asked for, or the one that answered where only that is known",
+    stability=_GENAI,
+)
+SERVICE_NAME = Attribute(
+    name="service.name", description="the service whose agent answered", stability=Stability.STABLE
+)
+ERROR_TYPE = Attribute(
+    name="error.type", description="why an evaluation failed: a class name, never content", stability=Stability.STABLE
+)
+EVENT_NAME = Attribute(
+    name="event.name",
+    description="the event's name again, for consumers that look for it among the attributes; off by default",
+    stability=Stability.STABLE,
+)
+EVALUATOR = Attribute(name="agent_eval.evaluator", description="who judged, with version: `builtin/toxicity@3`")
+THRESHOLD = Attribute(name="agent_eval.threshold", type=Type.DOUBLE, description="the threshold used")
+DIRECTION = Attribute(
+    name="agent_eval.direction", description="which end of the score is good", values=tuple(Direction)
+)
+CHOICE = Attribute(name="agent_eval.choice", type=Type.INT, description="which choice of the response, from 0")
+OUTCOME = Attribute(name="agent_eval.outcome", description="how the evaluation ended", values=tuple(Outcome))
+REASON = Attribute(name="agent_eval.reason", description="why it was skipped; absent otherwise", values=tuple(Reason))
+SIGNAL = Attribute(name="agent_eval.signal", description="the kind of telemetry", values=tuple(Signal))
+TRANSPORT = Attribute(name="agent_eval.transport", description="how it came in", values=tuple(Transport))
+DESTINATION = Attribute(name="agent_eval.destination", description="the exporter, as the configuration names it")
+REFUSAL = Attribute(name="agent_eval.refusal", description="why a request was refused", values=tuple(Refusal))
+DROP = Attribute(name="agent_eval.drop", description="why telemetry was dropped", values=tuple(Drop))
+LACK = Attribute(name="agent_eval.lack", description="what a held span waits for", values=tuple(Lack))
+EVICTED = Attribute(name="agent_eval.evicted", description="what was evicted", values=tuple(Evicted))
+DIMENSION = Attribute(
+    name="agent_eval.dimension",
+    description="the attribute whose number of distinct values reached its cap, or `combination` for all together",
+)
+
+RESULT_EVENT = Event(
+    name="gen_ai.evaluation.result",
+    description="one evaluation that was scored or failed, on the span judged; its time is that span's end",
+    attributes=(
+        EVALUATION_NAME, EVALUATION_SCORE, EVALUATION_LABEL, EVALUATION_EXPLANATION, RESPONSE_ID, ERROR_TYPE,
+        EVALUATOR, THRESHOLD, DIRECTION, CHOICE, AGENT_NAME, CONVERSATION_ID, EVENT_NAME,
+    ),
+    stability=_GENAI,
+)  # fmt: skip
+
+# --- Metrics ------------------------------------------------------------------------------------------------------
+
+OTHER: Final = "__other__"
+"""What a dimension's value becomes once its cap on distinct values is reached."""
+ALL_DIMENSIONS: Final = "combination"
+DIMENSIONS = (SERVICE_NAME, AGENT_NAME, REQUEST_MODEL)
+_COUNTED = (EVALUATION_NAME, EVALUATOR, OUTCOME, EVALUATION_LABEL, REASON, *DIMENSIONS)
+
+SCORES = Metric(
+    name="agent_eval.score",
+    instrument=Instrument.HISTOGRAM,
+    unit="1",
+    description="Scores, weighted by sampling; the configured thresholds are among the bucket edges",
+    attributes=(EVALUATION_NAME, EVALUATOR, *DIMENSIONS),
+    segmented=True,
+)
+EVALUATIONS = Metric(
+    name="agent_eval.evaluations",
+    instrument=Instrument.COUNTER,
+    unit="{evaluation}",
+    description="Evaluations, weighted by sampling: an estimate for all answers, sampled or not",
+    attributes=_COUNTED,
+    segmented=True,
+)
+EVALUATIONS_RAW = Metric(
+    name="agent_eval.evaluations.raw",
+    instrument=Instrument.COUNTER,
+    unit="{evaluation}",
+    description="Evaluations as they came, each counted once: the sample size behind the weighted number",
+    attributes=_COUNTED,
+    segmented=True,
+)
+LAST_FAILURE = Metric(
+    name="agent_eval.last_failure.timestamp",
+    instrument=Instrument.GAUGE,
+    unit="s",
+    description="Unix time at which the gateway last labelled an answer fail; 0 for never, kept across restarts",
+    attributes=(EVALUATION_NAME, *DIMENSIONS),
+    segmented=True,
+)
+EVALUATION_ERRORS = Metric(
+    name="agent_eval.evaluation.errors",
+    instrument=Instrument.COUNTER,
+    unit="{evaluation}",
+    description="Failed evaluations by the type of error",
+    attributes=(EVALUATION_NAME, EVALUATOR, ERROR_TYPE),
+)
+EVALUATION_DURATION = Metric(
+    name="agent_eval.evaluation.duration",
+    instrument=Instrument.HISTOGRAM,
+    unit="s",
+    description="Time from handing an answer to an evaluator until its verdict",
+    attributes=(EVALUATION_NAME, EVALUATOR),
+)
+OVERFLOW = Metric(
+    name="agent_eval.metrics.overflow",
+    instrument=Instrument.COUNTER,
+    unit="{evaluation}",
+    description=f"Evaluations counted under {OTHER} because a cap on distinct values was reached",
+    attributes=(DIMENSION,),
+)
+RECEIVED = Metric(
+    name="agent_eval.gateway.received",
+    instrument=Instrument.COUNTER,
+    unit="{item}",
+    description="Spans, log records and data points accepted",
+    attributes=(SIGNAL, TRANSPORT),
+)
+REFUSED = Metric(
+    name="agent_eval.gateway.refused",
+    instrument=Instrument.COUNTER,
+    unit="{request}",
+    description="Requests answered with an error; the sender still has them",
+    attributes=(SIGNAL, TRANSPORT, REFUSAL),
+)
+FORWARDED = Metric(
+    name="agent_eval.gateway.forwarded",
+    instrument=Instrument.COUNTER,
+    unit="{item}",
+    description="Spans, log records and data points that a destination has taken",
+    attributes=(SIGNAL, DESTINATION),
+)
+DROPPED = Metric(
+    name="agent_eval.gateway.dropped",
+    instrument=Instrument.COUNTER,
+    unit="{item}",
+    description="Spans, log records and data points that a destination will never get",
+    attributes=(SIGNAL, DESTINATION, DROP),
+)
+QUEUED = Metric(
+    name="agent_eval.gateway.queued",
+    instrument=Instrument.GAUGE,
+    unit="{request}",
+    description="Requests that wait for a destination",
+    attributes=(SIGNAL, DESTINATION),
+)
+HELD = Metric(
+    name="agent_eval.gateway.held",
+    instrument=Instrument.GAUGE,
+    unit="{span}",
+    description="Spans held back until what they lack has come or their time is up",
+    attributes=(LACK,),
+)
+EVICTIONS = Metric(
+    name="agent_eval.gateway.evictions",
+    instrument=Instrument.COUNTER,
+    unit="{item}",
+    description="What assembly gave up to stay within its memory bounds",
+    attributes=(EVICTED,),
+)
+ANSWER_METRICS = (SCORES, EVALUATIONS, EVALUATIONS_RAW, LAST_FAILURE, EVALUATION_ERRORS, EVALUATION_DURATION, OVERFLOW)
+GATEWAY_METRICS = (RECEIVED, REFUSED, FORWARDED, DROPPED, QUEUED, HELD, EVICTIONS)
+METRICS = (*ANSWER_METRICS, *GATEWAY_METRICS)

@@ -1,0 +1,66 @@
+"""Metrics of the gateway itself: what came in, what went out, what waits, what was given up."""
+
+from collections.abc import Collection, Mapping
+
+from otel_agent_eval.annotation import catalogue
+from otel_agent_eval.annotation.catalogue import Drop, Evicted, Lack, Refusal, Transport
+from otel_agent_eval.annotation.instruments import AnyTable, Number, Table, number
+from otel_agent_eval.signals import Signal
+
+
+class GatewayMetrics:
+    """Counts the gateway's own doings. All series begin at 0, those of the configured destinations included."""
+
+    def __init__(self, destinations: Mapping[str, Collection[Signal]]) -> None:
+        """`destinations` maps each exporter's name to the signals that its pipelines carry."""
+        self._received = Table(catalogue.RECEIVED, number)
+        self._refused = Table(catalogue.REFUSED, number)
+        self._forwarded = Table(catalogue.FORWARDED, number)
+        self._dropped = Table(catalogue.DROPPED, number)
+        self._queued = Table(catalogue.QUEUED, number)
+        self._held = Table(catalogue.HELD, number)
+        self._evictions = Table(catalogue.EVICTIONS, number)
+        self._received.begin(Signal, Transport)
+        self._refused.begin(Signal, Transport, Refusal)
+        for destination, signals in destinations.items():
+            self._forwarded.begin(signals, (destination,))
+            self._dropped.begin(signals, (destination,), Drop)
+            self._queued.begin(signals, (destination,))
+        self._held.begin(Lack)
+        self._evictions.begin(Evicted)
+
+    @property
+    def tables(self) -> tuple[AnyTable, ...]:
+        """The numbers, for rendering."""
+        tables: tuple[Table[Number], ...] = (
+            self._received, self._refused, self._forwarded, self._dropped, self._queued, self._held, self._evictions,
+        )  # fmt: skip
+        return tables
+
+    def received(self, signal: Signal, transport: Transport, items: int) -> None:
+        """Count an accepted request's spans, log records or data points."""
+        self._received.at(signal, transport).add(items)
+
+    def refused(self, signal: Signal, transport: Transport, why: Refusal) -> None:
+        """Count a request that was answered with an error."""
+        self._refused.at(signal, transport, why).add()
+
+    def forwarded(self, signal: Signal, destination: str, items: int) -> None:
+        """Count the items of a request that a destination has taken."""
+        self._forwarded.at(signal, destination).add(items)
+
+    def dropped(self, signal: Signal, destination: str, why: Drop, items: int) -> None:
+        """Count items that a destination will never get."""
+        self._dropped.at(signal, destination, why).add(items)
+
+    def queued(self, signal: Signal, destination: str, requests: int) -> None:
+        """Say how many requests wait for a destination now."""
+        self._queued.at(signal, destination).value = requests
+
+    def held(self, lack: Lack, spans: int) -> None:
+        """Say how many spans are held back now for what they lack."""
+        self._held.at(lack).value = spans
+
+    def evicted(self, what: Evicted, number_of: int = 1) -> None:
+        """Count what assembly gave up."""
+        self._evictions.at(what).add(number_of)
