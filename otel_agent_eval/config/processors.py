@@ -34,8 +34,8 @@ class EvaluatorSettings(Settings):
 class EvaluatorRule(Settings):
     """What a rule changes for one evaluator."""
 
-    enabled: bool = True
-    """`false` switches the evaluator off for what the rule matches."""
+    enabled: bool | None = None
+    """`false` switches the evaluator off for what the rule matches (`filtered`), `true` on again."""
     threshold: Fraction | None = None
     """The threshold for what the rule matches."""
 
@@ -49,7 +49,7 @@ class Rule(Settings):
     match: Match = Field(default_factory=dict)
     """Attributes of the span or its resource and their values: a value, a list of values, `*` for any characters;
     `span.name` is the span's name. All must match; with none the rule holds for everything."""
-    skip: bool = False
+    skip: bool | None = None
     """`true` scores nothing that the rule matches (`filtered`)."""
     sampling_percentage: Annotated[float, Field(ge=0.0, le=100.0, allow_inf_nan=False)] | None = None
     """How many of the matched traces are scored, in per cent, chosen by trace id (`sampled_out`)."""
@@ -81,7 +81,7 @@ class Limits(Settings):
     bytes: Annotated[Size, Field(ge=1 << 20)] = 256 << 20
     """Content of all of these together."""
     dimension_values: Annotated[int, Field(ge=1)] = 100
-    """Distinct values of each dimension of the metrics; further values are counted as `other`."""
+    """Distinct values of each dimension of the metrics; further values are counted as `__other__`."""
 
 
 class Events(Settings):
