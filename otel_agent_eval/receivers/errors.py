@@ -1,0 +1,81 @@
+"""Why a receiver does not take a request, and what each reason is answered with over gRPC and over HTTP."""
+
+import math
+from enum import Enum
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.code_pb2 import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+from google.rpc.status_pb2 import Status
+
+
+class Cause(Enum):
+    """Why a request is not taken, with its gRPC and its HTTP code. Only `UNAVAILABLE` is worth a retry."""
+
+    UNDECODABLE = (INVALID_ARGUMENT, 400)
+    NO_SUCH_PATH = (UNIMPLEMENTED, 404)
+    WRONG_METHOD = (UNIMPLEMENTED, 405)
+    TOO_LARGE = (RESOURCE_EXHAUSTED, 413)
+    UNSUPPORTED_MEDIA_TYPE = (INVALID_ARGUMENT, 415)
+    UNAVAILABLE = (UNAVAILABLE, 503)
+
+    @property
+    def grpc_code(self) -> int:
+        """The number of the gRPC status code."""
+        return int(self.value[0])
+
+    @property
+    def http_status(self) -> int:
+        """The HTTP status."""
+        return int(self.value[1])
+
+
+class Rejection(Exception):  # noqa: N818 (an answer to the sender, not a fault of the gateway)
+    """A request is answered with an error; `retry_after` (seconds) is set where the sender should try again."""
+
+    def __init__(self, cause: Cause, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.message = message
+        self.retry_after = retry_after
+
+    def status(self) -> Status:
+        """Return the body of the answer, with `BadRequest` or `RetryInfo` where the specification asks for them."""
+        status = Status(code=self.cause.grpc_code, message=self.message)
+        if self.cause is Cause.UNDECODABLE:
+            violation = BadRequest.FieldViolation(description=self.message)
+            status.details.append(_packed(BadRequest(field_violations=[violation])))
+        if self.retry_after is not None:
+            delay = Duration()
+            delay.FromMilliseconds(math.ceil(self.retry_after * 1000))
+            status.details.append(_packed(RetryInfo(retry_delay=delay)))
+        return status
+
+
+class Undecodable(Rejection):
+    """The request is not what it says it is."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Cause.UNDECODABLE, message)
+
+
+class TooLarge(Rejection):
+    """The request is larger than the limit, before or after decompression."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(Cause.TOO_LARGE, f"request is larger than {limit} bytes")
+
+
+class Unavailable(Rejection):
+    """The request cannot be taken now; the sender keeps it and tries again."""
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(Cause.UNAVAILABLE, message, retry_after)
+
+
+def _packed(detail: Message) -> Any:
+    packed = Any()
+    packed.Pack(detail)
+    return packed

@@ -1,0 +1,140 @@
+"""What both transports do with a request: decompress, decode, hand to the sink, and say how it went."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable
+from enum import StrEnum
+
+from otel_agent_eval.receivers.decode import count_items, decode_protobuf
+from otel_agent_eval.receivers.errors import Rejection, TooLarge, Unavailable, Undecodable
+from otel_agent_eval.receivers.gunzip import gunzip
+from otel_agent_eval.receivers.otlp_json import decode_json
+from otel_agent_eval.signals import ExportRequest, Payload, Refused, Signal, Sink
+
+DEFAULT_MAX_REQUEST_BYTES = 64 << 20
+
+_OFF_LOOP_BYTES = 1 << 16  # from here on gzip and JSON cost milliseconds, which other requests should not wait for
+
+_log = logging.getLogger(__name__)
+
+
+class Transport(StrEnum):
+    """How a request came."""
+
+    GRPC = "grpc"
+    HTTP = "http"
+
+
+class Result(StrEnum):
+    """How a request was answered: taken, refused for now (the sender keeps it), or rejected for good."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    REJECTED = "rejected"
+
+
+Observe = Callable[[Signal, Transport, Result, int], None]
+"""Told of every answered request, with its number of items (0 where it could not be decoded)."""
+
+
+def _observe_nothing(_signal: Signal, _transport: Transport, _result: Result, _items: int) -> None:
+    pass
+
+
+class Intake:
+    """Takes requests of one gateway, from any transport, into its sink.
+
+    `max_bytes` limits a request before and after decompression. `metadata_keys` (any case) lists the headers that
+    travel on with the payload; all others end here.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        max_bytes: int = DEFAULT_MAX_REQUEST_BYTES,
+        metadata_keys: Collection[str] = (),
+        observe: Observe = _observe_nothing,
+    ) -> None:
+        self.max_bytes = max_bytes
+        self._sink = sink
+        self._metadata_keys = frozenset(key.lower() for key in metadata_keys)
+        self._observe = observe
+        self._stopping = False
+        self._seen_errors: set[str] = set()
+
+    def stop(self) -> None:
+        """Refuse what comes from now on; the sender tries again elsewhere or later."""
+        self._stopping = True
+
+    async def take(
+        self,
+        signal: Signal,
+        transport: Transport,
+        body: bytes,
+        headers: Iterable[tuple[str, str | bytes]],
+        *,
+        gzip: bool = False,
+        json: bool = False,
+    ) -> None:
+        """Return when the request is accepted. Raises `Rejection` when it is not, with the answer to give."""
+        items = 0
+        try:
+            if self._stopping:
+                raise Unavailable("shutting down")
+            metadata = self._metadata(headers)
+            if (gzip or json) and len(body) > _OFF_LOOP_BYTES:
+                body, request = await asyncio.to_thread(self._decode, signal, body, gzip, json)
+            else:
+                body, request = self._decode(signal, body, gzip, json)
+            items = count_items(request)
+            if body:  # an empty request is a success that leaves nothing to do
+                await self._put(Payload(signal, body, items, metadata), request)
+        except Rejection as rejection:
+            result = Result.REJECTED if rejection.retry_after is None else Result.REFUSED
+            self._observe(signal, transport, result, items)
+            raise
+        self._observe(signal, transport, Result.ACCEPTED, items)
+
+    def _decode(self, signal: Signal, body: bytes, gzip: bool, json: bool) -> tuple[bytes, ExportRequest]:
+        if len(body) > self.max_bytes:
+            raise TooLarge(self.max_bytes)
+        if gzip:
+            body = gunzip(body, self.max_bytes)
+        if not json:
+            return body, decode_protobuf(signal, body)
+        request = decode_json(signal, body)
+        return request.SerializeToString(), request
+
+    def _metadata(self, headers: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
+        if not self._metadata_keys:
+            return {}
+        metadata: dict[str, str] = {}
+        for name, value in headers:
+            key = name.lower()
+            if key not in self._metadata_keys:
+                continue
+            if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
+                raise Undecodable(f"header {key} is not printable ASCII")
+            metadata[key] = f"{metadata[key]}, {value}" if key in metadata else value
+        return metadata
+
+    async def _put(self, payload: Payload, request: ExportRequest) -> None:
+        try:
+            await self._sink(payload, request)
+        except Refused as refused:
+            raise Unavailable(str(refused), refused.retry_after) from None
+        except Exception as error:  # noqa: BLE001 (whatever broke, the sender must keep the data and learn nothing else)
+            self._report(error)
+            raise Unavailable("the request could not be taken") from None
+
+    def _report(self, error: Exception) -> None:
+        """Log an unforeseen error once per type and place, without its message: that could hold content."""
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"
+        kind = f"{type(error).__name__} at {place}"
+        if kind not in self._seen_errors:
+            self._seen_errors.add(kind)
+            _log.error("a request could not be taken", extra={"error": type(error).__name__, "place": place})

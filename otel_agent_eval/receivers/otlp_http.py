@@ -1,0 +1,193 @@
+"""OTLP over HTTP: POST /v1/{traces,logs,metrics}, protobuf or JSON, gzip or none."""
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from socket import socket
+
+import uvicorn
+from google.protobuf import json_format
+from google.rpc.status_pb2 import Status
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from otel_agent_eval.receivers.errors import Cause, Rejection, TooLarge, Unavailable
+from otel_agent_eval.receivers.intake import Intake, Transport
+from otel_agent_eval.receivers.listen import ServerTls, bind, join_endpoint, split_endpoint
+from otel_agent_eval.signals import Signal
+
+DEFAULT_HTTP_ENDPOINT = "127.0.0.1:4318"
+
+PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
+
+_SUCCESS = {PROTOBUF: b"", JSON: b"{}"}  # a response with partial_success unset
+_GZIP_BY_ENCODING = {"": False, "identity": False, "none": False, "gzip": True, "x-gzip": True}
+_log = logging.getLogger(__name__)
+
+
+class OtlpHttpReceiver:
+    """Serves OTLP over HTTP/1.1.
+
+    `read_timeout` (seconds) is how long a body may take; a sender that is slower is asked to try again. `key` is where
+    the endpoint is configured, for the message when it cannot be used.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        endpoint: str = DEFAULT_HTTP_ENDPOINT,
+        *,
+        tls: ServerTls | None = None,
+        read_timeout: float = 30.0,
+        key: str = "receivers.otlp.protocols.http.endpoint",
+    ) -> None:
+        self.endpoint = endpoint
+        self._intake = intake
+        self._tls = tls
+        self._read_timeout = read_timeout
+        self._key = key
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def app(self) -> Starlette:
+        """The ASGI application, for a server other than ours."""
+        routes = [Route(f"/v1/{signal}", self._export(signal), methods=["POST"]) for signal in Signal]
+        app = Starlette(exception_handlers={HTTPException: _not_served})
+        app.router = Router(routes, redirect_slashes=False)
+        return app
+
+    async def start(self) -> None:
+        """Listen; `endpoint` then holds the real port. Raises `ListenError`."""
+        config = uvicorn.Config(
+            self.app,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            log_level=logging.CRITICAL,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+        )
+        config.load()
+        config.ssl = self._tls.context() if self._tls else None
+        listener = bind(self.endpoint, self._key)
+        host, _ = split_endpoint(self.endpoint, self._key)
+        self.endpoint = join_endpoint(host, listener.getsockname()[1])
+        self._server = _Server(config)
+        self._serving = asyncio.create_task(self._server.serve([listener]))
+        await self._server.ready.wait()
+        _log.info("listening", extra={"protocol": "http", "endpoint": self.endpoint})
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Accept nothing new, let requests in flight finish for `grace` seconds, then refuse them (retryable)."""
+        self._intake.stop()
+        if self._server is None or self._serving is None:
+            return
+        self._server.config.timeout_graceful_shutdown = math.ceil(grace)
+        self._server.should_exit = True
+        await self._serving
+
+    def _export(self, signal: Signal) -> Callable[[Request], Awaitable[Response]]:
+        async def export(request: Request) -> Response:
+            media_type = _media_type(request)
+            try:
+                body = await self._read(request)
+            except ClientDisconnect:
+                return Response(status_code=Cause.UNAVAILABLE.http_status)  # nobody is there to read it
+            except Rejection as rejection:
+                return _answer(rejection, media_type, close=True)  # the rest of the body is not waited for
+            try:
+                gzip = _is_gzip(request, media_type)
+                await self._intake.take(
+                    signal, Transport.HTTP, body, request.headers.items(), gzip=gzip, json=media_type == JSON
+                )
+            except Rejection as rejection:
+                return _answer(rejection, media_type)
+            except asyncio.CancelledError:  # the grace is over; the server's own answer, 500, would lose the data
+                return _answer(Unavailable("shutting down"), media_type)
+            return Response(_SUCCESS[media_type], media_type=media_type)
+
+        return export
+
+    async def _read(self, request: Request) -> bytes:
+        """Read the body up to the limit, and then on for a while, so that the sender comes to read its answer."""
+        limit = self._intake.max_bytes
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._read_timeout):
+                async for part in request.stream():
+                    size += len(part)
+                    if size <= limit:
+                        parts.append(part)
+                    else:
+                        parts.clear()
+                        if size > 2 * limit:
+                            break
+        except TimeoutError:
+            raise Unavailable("the request took too long to arrive") from None
+        if size > limit:
+            raise TooLarge(limit)
+        return b"".join(parts)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn as a part of a process: signals are the process's business, and it says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _is_gzip(request: Request, media_type: str) -> bool:
+    """Return whether the body is gzip. Raises `Rejection` for what the headers alone rule out."""
+    if media_type not in _SUCCESS:
+        raise Rejection(Cause.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {PROTOBUF} or {JSON}")
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in _GZIP_BY_ENCODING:
+        raise Rejection(Cause.UNSUPPORTED_MEDIA_TYPE, "Content-Encoding must be gzip or identity")
+    return _GZIP_BY_ENCODING[encoding]
+
+
+def _answer(rejection: Rejection, media_type: str, *, close: bool = False) -> Response:
+    """Answer in the content type of the request; in JSON, which people can read, where that is not one of ours."""
+    headers = {"Connection": "close"} if close else {}
+    if rejection.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(rejection.retry_after)))
+    if rejection.cause is Cause.UNSUPPORTED_MEDIA_TYPE:
+        headers["Accept-Encoding"] = "gzip, identity"
+    return _status_response(rejection.status(), rejection.cause.http_status, media_type, headers)
+
+
+def _not_served(request: Request, error: Exception) -> Response:
+    """Answer for what has no route: an unknown path (404) or another method (405, with Allow)."""
+    assert isinstance(error, HTTPException)  # noqa: S101 (registered for this type only)
+    cause = Cause.WRONG_METHOD if error.status_code == Cause.WRONG_METHOD.http_status else Cause.NO_SUCH_PATH
+    message = "POST to /v1/traces, /v1/logs or /v1/metrics"
+    status = Rejection(cause, message).status()
+    return _status_response(status, error.status_code, _media_type(request), dict(error.headers or {}))
+
+
+def _status_response(status: Status, code: int, media_type: str, headers: dict[str, str]) -> Response:
+    if media_type == PROTOBUF:
+        return Response(status.SerializeToString(), code, headers, PROTOBUF)
+    return Response(json_format.MessageToJson(status, indent=None), code, headers, JSON)
