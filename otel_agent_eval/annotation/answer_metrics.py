@@ -13,8 +13,10 @@ from otel_agent_eval.annotation.result import EvaluatorInfo, JudgedSpan
 from otel_agent_eval.annotation.values import clean
 from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Label, Outcome, Reason, Scored, Skipped
 
-_SCORE_EDGES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+SCORE_EDGES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _DURATION_EDGES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_HISTOGRAM_EXTRA: Final = 3
+"""The series of a histogram beside its edges: the bucket above them, the sum and the count."""
 _MAX_ERROR_TYPES: Final = 20
 _MAX_ERROR_TYPE_LENGTH: Final = 100
 _SERVICE: Final = catalogue.SERVICE_NAME.name
@@ -53,6 +55,17 @@ class _Series:
     last_failure: Number
 
 
+def max_series(options: AnswerMetricsOptions) -> int:
+    """Return how many Prometheus series the answer metrics can have at most, with one version of each evaluator."""
+    combinations = options.limits.combinations + 2  # without any dimension, and all of them folded
+    total = len(catalogue.DIMENSIONS) + len(options.segments) + 1  # overflow
+    for info in options.evaluators:
+        score = len(_edges(options.thresholds.get(info.name, ()))) + _HISTOGRAM_EXTRA
+        total += combinations * (score + 2 * len(ENDINGS) + 1)
+        total += len(_DURATION_EDGES) + _HISTOGRAM_EXTRA + _MAX_ERROR_TYPES + 1
+    return total
+
+
 class AnswerMetrics:
     """Counts verdicts. All series of a combination of dimensions begin at 0 when it is first seen."""
 
@@ -60,15 +73,12 @@ class AnswerMetrics:
         """`now` gives Unix nanoseconds. Raises `ValueError` where a segment cannot be an attribute."""
         self._now = now
         self._evaluators = options.evaluators
-        self._edges = {
-            info.name: tuple(sorted({*_SCORE_EDGES, *(e for e in options.thresholds.get(info.name, ()) if 0 < e < 1)}))
-            for info in options.evaluators
-        }
+        self._edges = {info.name: _edges(options.thresholds.get(info.name, ())) for info in options.evaluators}
         segments = options.segments
         self._overflow = Table(catalogue.OVERFLOW, number)
         self._dimensions = Dimensions(segments, options.limits, lambda name: self._overflow.at(name).add())
         self._overflow.begin((*self._dimensions.names, ALL_DIMENSIONS))
-        self._scores = Table(catalogue.SCORES, lambda v: Distribution(self._edges.get(v[0], _SCORE_EDGES)), segments)
+        self._scores = Table(catalogue.SCORES, lambda v: Distribution(self._edges.get(v[0], SCORE_EDGES)), segments)
         self._weighted = Table(catalogue.EVALUATIONS, number, segments)
         self._raw = Table(catalogue.EVALUATIONS_RAW, number, segments)
         self._last_failure = Table(catalogue.LAST_FAILURE, number, segments)
@@ -166,6 +176,10 @@ class AnswerMetrics:
                 return OTHER
             self._error_types.add(name)
         return name
+
+
+def _edges(thresholds: Iterable[float]) -> tuple[float, ...]:
+    return tuple(sorted({*SCORE_EDGES, *(edge for edge in thresholds if 0 < edge < 1)}))
 
 
 def _ending(evaluation: Evaluation) -> _Ending:

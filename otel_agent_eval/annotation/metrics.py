@@ -24,9 +24,9 @@ SERVICE: Final = "otel-agent-eval"
 class Metrics:
     """All metrics of one gateway.
 
-    `answers` counts verdicts, `gateway` what passes through: from the event loop only. `page` and `push` take some 10 µs
-    a series and may run in another thread. `save` writes the last failures to the state file if they changed: call it
-    every second or so, and at the end.
+    `answers` counts verdicts, `gateway` what passes through: from the event loop only. `page` and `push` take some
+    10 µs a series and may run in another thread. `save` writes the last failures to the state file if they changed:
+    call it every second or so, and at the end.
     """
 
     def __init__(
