@@ -1,0 +1,255 @@
+"""Messages in every shape: OTel parts, OpenAI, Anthropic, Gemini, Bedrock, LangChain, OpenInference, single-key roles."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from otel_agent_eval.conventions.parts import Parts, is_part, read_parts
+from otel_agent_eval.conventions.values import decode, is_absent, text
+from otel_agent_eval.evaluation.interaction import Document, Turn
+
+_MAX_DEPTH = 10
+_MAX_MESSAGES = 2_000  # the last ones are kept: the question is at the end
+
+ROLES: Mapping[str, str] = {
+    "system": "system",
+    "developer": "system",
+    "systemmessage": "system",
+    "user": "user",
+    "human": "user",
+    "humanmessage": "user",
+    "usermessage": "user",
+    "assistant": "assistant",
+    "ai": "assistant",
+    "aimessage": "assistant",
+    "aimessagechunk": "assistant",
+    "assistantmessage": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "chatbot": "assistant",
+    "tool": "tool",
+    "toolmessage": "tool",
+    "function": "tool",
+    "functionmessage": "tool",
+    "tool_response": "tool",
+    "function_response": "tool",
+    "tool-response": "tool",
+    "ipython": "tool",
+}
+
+# Where a request keeps its system instructions, and where its messages.
+_SYSTEM_KEYS = ("system", "system_instruction", "systemInstruction", "instructions", "system_prompt", "systemPrompt")
+_INPUT_KEYS = (
+    "messages",
+    "contents",
+    "chat_messages",
+    "input",
+    "prompt",
+    "prompts",
+    "inputs",
+    "new_message",
+    "message",
+)
+# Where a response keeps its choices.
+_OUTPUT_KEYS = (
+    *("choices", "candidates", "generations", "replies", "output", "outputs", "messages", "message", "response"),
+    *("responses", "result", "results", "llm_response", "completion", "content", "output_text", "outputText", "text"),
+    *("generated_text", "value", "update", "data"),
+)
+_CONTENT_KEYS = ("parts", "content", "contents", "_content", "blocks", "text", "delta")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: `text` joins its text parts, `results` are those of tools that it carries."""
+
+    role: str
+    text: str = ""
+    results: tuple[str, ...] = ()
+    documents: tuple[Document, ...] = ()
+    media: tuple[str, ...] = ()
+    tool_call: bool = False
+    truncated: bool = False
+
+    def turns(self) -> list[Turn]:
+        """Give the message as turns; results of tools that it carries come first, in the role of the tool."""
+        turns = [Turn("tool", result) for result in self.results if result]
+        return [*turns, Turn(self.role, self.text)] if self.text else turns
+
+
+def read_request(value: Any) -> list[Message]:  # noqa: ANN401 (any JSON-like value)
+    """Read what went into a model: a list of messages, a provider's request, or a plain prompt."""
+    value = decode(value).value
+    if not isinstance(value, Mapping) or is_message(value):
+        return read_messages(value, "user")
+    found: list[Message] = []
+    config = value.get("config")
+    for holder in (value, config):
+        if isinstance(holder, Mapping):
+            for key in _SYSTEM_KEYS:
+                if not is_absent(holder.get(key)):
+                    found += read_system(holder[key])
+                    break
+    for key in _INPUT_KEYS:
+        if not is_absent(value.get(key)):
+            return found + read_messages(value[key], "user")
+    return found
+
+
+def read_response(value: Any, depth: int = _MAX_DEPTH) -> list[Message]:  # noqa: ANN401 (any JSON-like value)
+    """Read what a model gave: one message for each choice, or a plain text; empty where nothing is recognised."""
+    value = decode(value).value
+    if depth <= 0 or is_absent(value):
+        return []
+    if isinstance(value, str):
+        return [Message("assistant", text(value))]
+    if isinstance(value, list):
+        if any(isinstance(item, list | Mapping) and not is_message(item) and not is_part(item) for item in value):
+            return [message for item in value[:_MAX_MESSAGES] for message in read_response(item, depth - 1)]
+        return read_messages(value, "assistant")
+    if not isinstance(value, Mapping):
+        return []
+    if is_message(value) or is_part(value):
+        return read_messages(value, "assistant")
+    for key in _OUTPUT_KEYS:
+        if not is_absent(value.get(key)):
+            return read_response(value[key], depth - 1)
+    return []
+
+
+def read_messages(value: Any, role: str, depth: int = _MAX_DEPTH) -> list[Message]:  # noqa: ANN401 (any JSON-like value)
+    """Read a list of messages, one message, a list of parts or a plain text; `role` is for those that name none."""
+    if isinstance(value, str):
+        decoded = decode(value).value
+        value = decoded if isinstance(decoded, list | Mapping) else value
+    if depth <= 0 or is_absent(value):
+        return []
+    if isinstance(value, str):
+        return [Message(role, text(value))]
+    if isinstance(value, Mapping):
+        return [_read_message(value, role)] if is_message(value) or is_part(value) else []
+    if not isinstance(value, list):
+        return []
+    pair = _role_pair(value)
+    if pair is not None:
+        return [pair]
+    if value and all(is_part(item) and not is_message(item) for item in value):
+        return [_make(role, value)]
+    return [message for item in value[-_MAX_MESSAGES:] for message in read_messages(item, role, depth - 1)]
+
+
+def is_message(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
+    """Say whether a value is one message."""
+    if not isinstance(value, Mapping):
+        return False
+    if isinstance(value.get("role") or value.get("_role"), str) or _single_role(value):
+        return True
+    if "lc" in value and isinstance(value.get("id"), list):
+        return str(value["id"][-1:]).lower().strip("[]'") in ROLES
+    inner = value.get("message")
+    if isinstance(inner, Mapping) or (isinstance(inner, str) and len(value) > 1 and not is_part(value)):
+        return True  # OpenInference, or a choice: {"index": 0, "message": {...}, "finish_reason": "stop"}
+    if "parts" in value and isinstance(value["parts"], list):
+        return True
+    kind = value.get("type")
+    return isinstance(kind, str) and (kind == "message" or (kind.lower() in ROLES and kind != "function"))
+
+
+def input_turns(messages: Sequence[Message]) -> tuple[Turn, ...]:
+    """Give messages as turns."""
+    return tuple(turn for message in messages for turn in message.turns())
+
+
+def read_system(value: Any) -> list[Message]:  # noqa: ANN401 (any JSON-like value)
+    """Read system instructions, text or parts, as one system message."""
+    parts = Parts()
+    value = decode(value).value
+    read_parts(value.get("parts", value.get("content", value)) if isinstance(value, Mapping) else value, parts)
+    return [Message("system", "\n".join(parts.texts))] if parts.texts else []
+
+
+def _single_role(value: Mapping[str, Any]) -> str:
+    """Recognise `{"user": "hi"}`, as Monocle writes messages."""
+    if len(value) == 1:
+        ((key, content),) = value.items()
+        if key in {"system", "user", "human", "assistant", "ai", "model", "bot", "tool"} and not is_absent(content):
+            return ROLES[key]
+    return ""
+
+
+def _role_pair(value: list[Any]) -> Message | None:
+    """Recognise `["user", "hi"]`, as LangGraph takes messages."""
+    if len(value) == 2 and isinstance(value[0], str) and value[0].lower() in ROLES:  # noqa: PLR2004 (a pair)
+        return _make(ROLES[value[0].lower()], value[1])
+    return None
+
+
+def _read_message(value: Mapping[str, Any], role: str) -> Message:
+    single = _single_role(value)
+    if single:
+        return _make(single, next(iter(value.values())))
+    for key in ("message", "data", "kwargs"):  # a choice, OpenInference; LangChain's two serialisations
+        inner = value.get(key)
+        if isinstance(inner, Mapping) and (key != "data" or "content" in inner):
+            return _make(_role_of(inner, _role_of(value, role)), inner)
+        if isinstance(inner, str) and key == "message" and "content" not in value:
+            return _make(_role_of(value, role), inner)
+    return _make(_role_of(value, role), value)
+
+
+def _role_of(value: Mapping[str, Any], default: str) -> str:
+    ids = value.get("id")
+    for name in (value.get("role"), value.get("_role"), value.get("type"), ids[-1:] if isinstance(ids, list) else None):
+        name = name[0] if isinstance(name, list) and name else name  # noqa: PLW2901 (the class name at the end of a path)
+        if isinstance(name, str) and name.lower() in ROLES:
+            return ROLES[name.lower()]
+    return default
+
+
+def _make(role: str, value: Any) -> Message:  # noqa: ANN401 (any JSON-like value)
+    """Make a message of its content, or of a mapping that holds its content among other things."""
+    parts = Parts()
+    if isinstance(value, Mapping) and not (is_part(value) and not any(key in value for key in ("role", "_role"))):
+        _read_fields(value, parts)
+    else:
+        read_parts(value, parts)
+    results = parts.results
+    texts = parts.texts
+    if role == "tool":  # all that a tool's message says is its result
+        results, texts = [], [*texts, *results]
+    elif results and not texts and role == "user":
+        role = "tool"
+        results, texts = [], results
+    return Message(
+        role=role,
+        text="\n".join(texts),
+        results=tuple(results),
+        documents=tuple(parts.documents),
+        media=tuple(parts.media),
+        tool_call=parts.tool_call,
+        truncated=parts.truncated,
+    )
+
+
+def _read_fields(value: Mapping[str, Any], parts: Parts) -> None:
+    for key in _CONTENT_KEYS:
+        if not is_absent(value.get(key)):
+            content = value[key]
+            if key == "delta" or (isinstance(content, Mapping) and is_message(content)):
+                _read_fields(content, parts) if isinstance(content, Mapping) else read_parts(content, parts)
+            else:
+                read_parts(content, parts)
+            if parts.texts or parts.results or parts.media or parts.documents:
+                break
+    refusal = value.get("refusal")
+    if isinstance(refusal, str) and not is_absent(refusal) and not parts.texts:
+        parts.texts.append(text(refusal))
+    audio = value.get("audio")
+    if isinstance(audio, Mapping) and audio:
+        read_parts({"type": "audio", **audio}, parts)
+    extra = value.get("additional_kwargs")
+    for holder in (value, extra):
+        if isinstance(holder, Mapping) and any(
+            not is_absent(holder.get(key)) for key in ("tool_calls", "function_call", "toolCalls", "invalid_tool_calls")
+        ):
+            parts.tool_call = True

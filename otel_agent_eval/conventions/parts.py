@@ -1,0 +1,263 @@
+"""The parts of a message, in every shape that providers and frameworks give them: text, tool calls, results, media."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from otel_agent_eval.conventions.values import decode, is_absent, text
+from otel_agent_eval.evaluation.interaction import Document
+
+_MAX_DEPTH = 12
+_MAX_PARTS = 10_000
+_MAX_BLOB = 1 << 20  # base64 characters of a plain text attachment that are decoded
+
+_TEXT = frozenset({"text", "input_text", "output_text", "text_delta", "summary_text", "plain_text", "markdown"})
+_REASONING = frozenset(
+    {"reasoning", "thinking", "redacted_thinking", "redacted_reasoning", "reasoning_content", "thought", "compaction"}
+)
+_TOOL_CALL = frozenset(
+    {"tool_call", "tool_use", "tool-call", "function_call", "server_tool_call", "server_tool_use", "mcp_tool_use"}
+    | {"custom_tool_call", "mcp_call", "computer_call", "web_search_call", "file_search_call", "function"}
+    | {"code_interpreter_call", "image_generation_call", "local_shell_call", "toolcall", "tool_calls", "actions"}
+)
+_TOOL_RESULT = frozenset(
+    {"tool_call_response", "tool_result", "tool-result", "function_call_output", "server_tool_call_response"}
+    | {"tool_call_result", "function_response", "mcp_tool_result", "web_search_tool_result", "tool_response"}
+    | {"code_execution_tool_result", "custom_tool_call_output", "tool-return", "tool_return", "tool_result_content"}
+)
+_MEDIA = {
+    "image": "image",
+    "image_url": "image",
+    "image-url": "image",
+    "input_image": "image",
+    "audio": "audio",
+    "audio-url": "audio",
+    "input_audio": "audio",
+    "output_audio": "audio",
+    "video": "video",
+    "video-url": "video",
+    "video_url": "video",
+    "binary": "file",
+    "file": "file",
+    "input_file": "file",
+    "media": "file",
+    "blob": "file",
+    "uri": "file",
+    "document-url": "file",
+}
+
+# Blocks without a type: the key says what they are (Bedrock, Gemini, Haystack).
+_UNTYPED = {
+    "reasoningContent": "reasoning",
+    "toolUse": "tool_call",
+    "tool_use": "tool_call",
+    "function_call": "tool_call",
+    "functionCall": "tool_call",
+    "tool_call": "tool_call",
+    "executable_code": "tool_call",
+    "executableCode": "tool_call",
+    "toolResult": "tool_result",
+    "tool_result": "tool_result",
+    "function_response": "tool_result",
+    "functionResponse": "tool_result",
+    "tool_call_result": "tool_result",
+    "code_execution_result": "tool_result",
+    "codeExecutionResult": "tool_result",
+    "image": "image",
+    "video": "video",
+    "document": "document",
+    "inline_data": "blob",
+    "inlineData": "blob",
+    "file_data": "file",
+    "fileData": "file",
+    "image_url": "image",
+    "reasoning": "reasoning",
+    "message_content": "wrapper",
+}
+_RESULT_KEYS = ("response", "result", "output", "content", "server_tool_call_response", "tool_result", "value", "text")
+_TEXT_KEYS = ("text", "content", "value", "message")
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the parts of one message amount to."""
+
+    texts: list[str] = field(default_factory=list)
+    results: list[str] = field(default_factory=list)  # of tools, as text
+    documents: list[Document] = field(default_factory=list)  # attached as text by whoever wrote the message
+    media: list[str] = field(default_factory=list)
+    tool_call: bool = False
+    truncated: bool = False
+
+
+def read_parts(content: Any, into: Parts, depth: int = _MAX_DEPTH) -> None:  # noqa: ANN401 (any JSON-like value)
+    """Sort the content of a message (text, one part, or a list of parts) into `into`."""
+    if depth <= 0:
+        return
+    if isinstance(content, str):
+        _read_text(content, into, depth)
+    elif isinstance(content, list):
+        for part in content[:_MAX_PARTS]:
+            read_parts(part, into, depth - 1)
+    elif isinstance(content, Mapping):
+        _read_part(content, into, depth)
+
+
+def is_part(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
+    """Say whether a value is a part of a message, rather than a message or something else."""
+    if not isinstance(value, Mapping):
+        return False
+    kind = _kind(value)
+    return kind not in {"", "text"} or (kind == "text" and ("type" in value or len(value) <= 2))  # noqa: PLR2004 (text and one flag)
+
+
+def result_text(value: Any, depth: int = _MAX_DEPTH) -> str:  # noqa: ANN401 (any JSON-like value)
+    """Give a tool's result as text: the text of its blocks where it has blocks, else JSON."""
+    value = decode(value).value if isinstance(value, str) else value
+    if (
+        depth > 0
+        and isinstance(value, list)
+        and value
+        and all(is_part(item) or isinstance(item, str) for item in value)
+    ):
+        inner = Parts()
+        read_parts(value, inner, depth - 1)
+        return "\n".join(inner.texts + inner.results)
+    if isinstance(value, Mapping) and len(value) == 1:  # {"result": ...}, {"text": ...}
+        ((key, only),) = value.items()
+        if key in _RESULT_KEYS:
+            return result_text(only, depth - 1) if depth > 0 else ""
+    if isinstance(value, Mapping) and value.get("type") in {"text", "json", "content", "error-text"}:  # Vercel, MCP
+        return result_text(value.get("value", value.get("text")), depth - 1) if depth > 0 else ""
+    return text(value)
+
+
+def _read_text(content: str, into: Parts, depth: int) -> None:
+    """Read a string: text, or (Strands, Koog, AgentCore) a JSON list of parts."""
+    if content.lstrip()[:2] in {"[{", '"['}:
+        blocks, truncated = decode(content)
+        if isinstance(blocks, list) and blocks and all(is_part(block) for block in blocks):
+            into.truncated = into.truncated or truncated
+            read_parts(blocks, into, depth - 1)
+            return
+    found = text(content)
+    if found:
+        into.texts.append(found)
+
+
+def _kind(part: Mapping[str, Any]) -> str:
+    """Name what a part is: text, reasoning, tool_call, tool_result, document, wrapper, a medium, or "" if unknown."""
+    stated = part.get("type") or part.get("block_type") or part.get("part_kind")
+    if isinstance(stated, str):
+        name = stated.lower()
+        if name in _TEXT or name == "refusal":
+            return "reasoning" if part.get("thought") is True else "text"
+        if name in _REASONING:
+            return "reasoning"
+        if name in _TOOL_CALL:
+            return "tool_call"
+        if name in _TOOL_RESULT:
+            return "tool_result"
+        if name in {"document", "search_result"}:
+            return "" if "page_content" in part else "document"
+        if name in _MEDIA:
+            return _MEDIA[name]
+    for key, kind in _UNTYPED.items():
+        if part.get(key) is not None:
+            return _MEDIA.get(kind, kind)
+    if isinstance(part.get("text"), str) and "page_content" not in part:
+        return "reasoning" if part.get("thought") is True else "text"
+    return ""
+
+
+def _read_part(part: Mapping[str, Any], into: Parts, depth: int) -> None:
+    kind = _kind(part)
+    if kind == "text":
+        _read_text_part(part, into, depth)
+    elif kind == "tool_call":
+        into.tool_call = True
+        for key in ("results", "output"):  # OpenAI's hosted tools answer in the call itself
+            if part.get(key) is not None:
+                into.results.append(result_text(part[key]))
+    elif kind == "tool_result":
+        into.results.append(result_text(_result_of(part)))
+    elif kind == "document":
+        _read_document(part, into)
+    elif kind == "wrapper":
+        read_parts(part["message_content"], into, depth - 1)
+    elif kind not in {"", "reasoning"}:
+        _read_media(kind, part, into)
+
+
+def _read_text_part(part: Mapping[str, Any], into: Parts, depth: int) -> None:
+    for key in ("refusal", *_TEXT_KEYS):
+        found = part.get(key)
+        if isinstance(found, Mapping):  # OpenAI assistants: {"text": {"value": ...}}
+            found = found.get("value")
+        if isinstance(found, str) and not is_absent(found):
+            into.texts.append(text(found))
+            return
+        if isinstance(found, list):
+            read_parts(found, into, depth - 1)
+            return
+
+
+def _result_of(part: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON-like value)
+    """Find the result in a tool result part, which may hold it one level down."""
+    for key in ("toolResult", "functionResponse", "function_response", "tool_call_result", "codeExecutionResult"):
+        inner = part.get(key)
+        if isinstance(inner, Mapping):
+            part = inner
+            break
+    for key in _RESULT_KEYS:
+        if part.get(key) is not None:
+            return part[key]
+    return None
+
+
+def _read_document(part: Mapping[str, Any], into: Parts) -> None:
+    """Read a document pasted into a message (Anthropic, Bedrock); one that is not text counts as a file."""
+    inner = decode(part.get("text")).value if isinstance(part.get("text"), str) else None
+    found: Mapping[str, Any] = inner if isinstance(inner, Mapping) else part
+    nested = found.get("document")
+    found = nested if isinstance(nested, Mapping) else found
+    source = found.get("source")
+    content: Any = found.get("content")
+    if isinstance(source, Mapping):
+        content = source.get("content", source.get("text"))
+        if source.get("type") == "text" or str(source.get("media_type", "")).startswith("text/plain"):
+            content = source.get("data", content)
+    body = result_text(content) if content is not None else ""
+    if body:
+        name = found.get("title") or found.get("name") or (source if isinstance(source, str) else "")
+        into.documents.append(Document(id=text(name) or str(len(into.documents)), text=body))
+    else:
+        into.media.append("file")
+
+
+def _read_media(kind: str, part: Mapping[str, Any], into: Parts) -> None:
+    """Name a medium; what is said in it counts as text, and a plain text attachment as a document."""
+    modality = part.get("modality")
+    mime = str(part.get("mime_type") or part.get("mediaType") or part.get("media_type") or "")
+    encoded = part.get("content")
+    if mime.startswith("text/plain") and isinstance(encoded, str) and len(encoded) <= _MAX_BLOB:
+        try:
+            body = base64.b64decode(encoded, validate=True).decode("utf-8")
+        except (binascii.Error, UnicodeDecodeError, ValueError):
+            body = ""
+        if body:
+            into.documents.append(Document(id=str(len(into.documents)), text=body))
+            return
+    if isinstance(modality, str) and modality:
+        kind = modality.lower()
+    elif kind == "file" and mime:
+        kind = mime.split("/")[0] if mime.split("/")[0] in {"image", "audio", "video"} else kind
+    into.media.append(kind)
+    inner = part.get("input_audio") or part.get("audio")
+    for holder in (part, inner):
+        transcript = holder.get("transcript") if isinstance(holder, Mapping) else None
+        if isinstance(transcript, str) and not is_absent(transcript):
+            into.texts.append(text(transcript))
+            return

@@ -1,0 +1,134 @@
+"""What a span does, in the words of each convention."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from otel_agent_eval.conventions.extract import Role
+from otel_agent_eval.conventions.span import SpanView
+from otel_agent_eval.conventions.values import decode
+
+_WORDS: Mapping[str, Role] = {
+    "llm": Role.LLM,
+    "chat_model": Role.LLM,
+    "chat": Role.LLM,
+    "completion": Role.LLM,
+    "text_completion": Role.LLM,
+    "generate_content": Role.LLM,
+    "generation": Role.LLM,
+    "llm_call": Role.LLM,
+    "model": Role.LLM,
+    "inference": Role.LLM,
+    "response": Role.LLM,
+    "agent": Role.AGENT,
+    "invoke_agent": Role.AGENT,
+    "create_agent": Role.AGENT,
+    "agent_run": Role.AGENT,
+    "chain": Role.CHAIN,
+    "workflow": Role.CHAIN,
+    "invoke_workflow": Role.CHAIN,
+    "task": Role.CHAIN,
+    "execute_task": Role.CHAIN,
+    "plan": Role.CHAIN,
+    "parser": Role.CHAIN,
+    "record_root": Role.CHAIN,
+    "workflow_step": Role.CHAIN,
+    "graph_node": Role.CHAIN,
+    "retriever": Role.RETRIEVER,
+    "retrieval": Role.RETRIEVER,
+    "retrieve": Role.RETRIEVER,
+    "vector_db_retrieve": Role.RETRIEVER,
+    "rag": Role.RETRIEVER,
+    "reranker": Role.RERANKER,
+    "rerank": Role.RERANKER,
+    "reranking": Role.RERANKER,
+    "memory": Role.MEMORY,
+    "search_memory": Role.MEMORY,
+    "tool": Role.TOOL,
+    "execute_tool": Role.TOOL,
+    "function": Role.TOOL,
+    "tool_call": Role.TOOL,
+    "mcp": Role.TOOL,
+    "embedding": Role.EMBEDDING,
+    "embeddings": Role.EMBEDDING,
+    "embed": Role.EMBEDDING,
+    "prompt": Role.PROMPT,
+    "guardrail": Role.GUARDRAIL,
+    "guardrails": Role.GUARDRAIL,
+    "guardrail_check": Role.GUARDRAIL,
+    "evaluator": Role.EVALUATOR,
+    "evaluation": Role.EVALUATOR,
+    "evaluate": Role.EVALUATOR,
+    "eval": Role.EVALUATOR,
+    "eval_root": Role.EVALUATOR,
+    "judge": Role.EVALUATOR,
+    "scorer": Role.EVALUATOR,
+}
+
+# In order of trust: LangSmith calls its retrievers' operation "embeddings", but says what they are.
+_KEYS = (
+    "langsmith.span.kind",
+    "openinference.span.kind",
+    "langfuse.observation.type",
+    "mlflow.spanType",
+    "ai.observability.span_type",
+    "trulens.span_type",
+    "langwatch.span.type",
+    "gen_ai.operation.name",
+    "traceloop.span.kind",
+    "agentops.span.kind",
+    "lmnr.span.type",
+    "genkit:metadata:subtype",
+    "genkit:type",
+    "span_type",
+    "llm.request.type",
+    "span.type",
+)
+
+# Vercel's outer spans hold the steps of an agent; the inner ones (`.doGenerate`, `.doStream`) call the model.
+_VERCEL: Mapping[str, Role] = {
+    "ai.toolCall": Role.TOOL,
+    "ai.embed": Role.EMBEDDING,
+    "ai.embedMany": Role.EMBEDDING,
+    "ai.rerank": Role.RERANKER,
+}
+_GUARDS = frozenset({Role.EVALUATOR, Role.GUARDRAIL})
+
+
+def role_of(span: SpanView) -> Role:
+    """Say what a span does by what it says of itself; `Role.OTHER` if it does not say.
+
+    If any convention calls it an evaluator or a guardrail it is one, whatever another says: their texts must not be
+    judged again.
+    """
+    stated = [_word(span.attributes.get(key)) for key in _KEYS]
+    guard = next((role for role in stated if role in _GUARDS), None)
+    if guard is not None:
+        return guard
+    vercel = _vercel(span.attributes.get("ai.operationId"))
+    return next((role for role in (vercel, *stated) if role is not Role.OTHER), Role.OTHER)
+
+
+def _word(value: Any) -> Role:
+    """Map a kind to a role; MLflow's are JSON strings, Monocle's have dots (`inference.framework`, `agentic.turn`)."""
+    value = decode(value).value
+    if not isinstance(value, str):
+        return Role.OTHER
+    word = value.strip().lower().replace("-", "_").replace(" ", "_")
+    if word in _WORDS:
+        return _WORDS[word]
+    if word.endswith("_memory"):
+        return Role.MEMORY
+    if word.startswith("agentic."):
+        if "tool" in word or "mcp" in word:
+            return Role.TOOL
+        return Role.AGENT
+    return _WORDS.get(word.split(".")[0], Role.OTHER)
+
+
+def _vercel(operation: Any) -> Role:
+    if not isinstance(operation, str) or not operation.startswith("ai."):
+        return Role.OTHER
+    base, _, step = operation.removeprefix("ai.").partition(".")
+    if f"ai.{base}" in _VERCEL:
+        return _VERCEL[f"ai.{base}"]
+    return Role.LLM if step.startswith("do") else Role.CHAIN
