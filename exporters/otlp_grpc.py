@@ -1,0 +1,87 @@
+"""Sends OTLP over gRPC, the bytes as they are."""
+
+from collections.abc import Mapping
+
+import grpc
+
+from otel_agent_eval import __version__
+from otel_agent_eval.exporters.answers import MAX_RESPONSE_BYTES, read_grpc_error, read_response
+from otel_agent_eval.exporters.exporter import Permanent
+from otel_agent_eval.exporters.rejections import RejectionLog
+from otel_agent_eval.exporters.tls import ClientTls
+from otel_agent_eval.signals import Payload, Signal
+
+_METHODS: Mapping[Signal, str] = {
+    Signal.TRACES: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    Signal.LOGS: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    Signal.METRICS: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+}
+
+_OPTIONS = (
+    ("grpc.primary_user_agent", f"otel-agent-eval/{__version__}"),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
+    # a connection that died silently is noticed while requests wait on it, well within what servers tolerate
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # a destination that comes back is found within seconds; gRPC's own default grows to two minutes
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
+
+
+class OtlpGrpcExporter:
+    """Sends to `endpoint` (`host:port`).
+
+    `insecure` sends plain text; otherwise `tls` names certificates, without it the system's are trusted. `timeout` is
+    in seconds, for one try. A header of the payload's metadata overrides the same one of `headers`.
+    """
+
+    signals = frozenset(Signal)
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: str,
+        *,
+        insecure: bool = False,
+        tls: ClientTls | None = None,
+        headers: Mapping[str, str] | None = None,
+        gzip: bool = True,
+        timeout: float = 5.0,
+    ) -> None:
+        self.name = name
+        self._headers = {key.lower(): value for key, value in (headers or {}).items()}
+        self._timeout = timeout
+        compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
+        if insecure:
+            self._channel = grpc.aio.insecure_channel(endpoint, _OPTIONS, compression)
+        else:
+            self._channel = grpc.aio.secure_channel(endpoint, _credentials(tls or ClientTls()), _OPTIONS, compression)
+        self._calls = {signal: self._channel.unary_unary(method, None, None) for signal, method in _METHODS.items()}
+        self._rejections = RejectionLog(name)
+
+    async def export(self, payload: Payload) -> int:
+        """Send one request; see `Exporter`."""
+        metadata = tuple((self._headers | dict(payload.metadata)).items())
+        try:
+            answer = await self._calls[payload.signal](payload.body, timeout=self._timeout, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            details = (value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin")
+            raise read_grpc_error(error.code(), next(details, None)) from None
+        except (grpc.aio.UsageError, TypeError, ValueError) as error:  # a header that gRPC cannot carry
+            raise Permanent(type(error).__name__) from None
+        return self._rejections.note(payload.signal, *read_response(payload.signal, answer))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._channel.close(None)
+
+
+def _credentials(tls: ClientTls) -> grpc.ChannelCredentials:
+    tls.context()  # gRPC accepts any bytes and fails at the first handshake; this says at once what is wrong
+    return grpc.ssl_channel_credentials(
+        root_certificates=tls.ca_file.read_bytes() if tls.ca_file else None,
+        private_key=tls.key_file.read_bytes() if tls.key_file else None,
+        certificate_chain=tls.cert_file.read_bytes() if tls.cert_file else None,
+    )

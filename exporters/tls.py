@@ -1,0 +1,27 @@
+"""TLS towards a destination."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientTls:
+    """Files in PEM format: certificates to trust (the system's without), and the client's own for mTLS."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Load the files (TLS 1.2 or later, names verified). Raises `ValueError` naming the file that is wrong."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ValueError(f"cannot load {self.ca_file}: {error}") from None
+        if self.cert_file is not None:
+            try:
+                context.load_cert_chain(self.cert_file, self.key_file)
+            except (OSError, ssl.SSLError) as error:
+                raise ValueError(f"cannot load {self.cert_file} with {self.key_file}: {error}") from None
+        return context
