@@ -1,0 +1,1 @@
+"""Wires the rooms together: starts them, lets telemetry through, drains and stops."""

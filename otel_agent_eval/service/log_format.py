@@ -1,0 +1,66 @@
+"""The gateway's own log: one line a record, with its fields; content of telemetry never gets here."""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
+    fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    if record.exc_info and record.exc_info[0] is not None:
+        fields["error.type"] = record.exc_info[0].__name__
+    return fields
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and the record's `extra` fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format the record; of an exception only type and place are kept: its message can quote content."""
+        line = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        return json.dumps(line | _place(record), default=str, ensure_ascii=False)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """One line for people: time, level, message, `key=value` fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format the record; of an exception only type and place are kept: its message can quote content."""
+        fields = "".join(f" {key}={value}" for key, value in (_fields(record) | _place(record)).items())
+        return f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}{fields}"
+
+
+def _place(record: logging.LogRecord) -> dict[str, str]:
+    """Return where an exception was raised, as `file:line`."""
+    trace = record.exc_info[2] if record.exc_info else None
+    if trace is None:
+        return {}
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return {"at": f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"}
+
+
+def set_up(level: Literal["debug", "info", "warn", "error"], encoding: Literal["console", "json"]) -> None:
+    """Send the process's log to standard error in this form."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if encoding == "json" else ConsoleFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel({"warn": "WARNING"}.get(level, level.upper()))
+    for chatty in ("httpx", "httpcore", "uvicorn.access", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
