@@ -67,6 +67,13 @@ PAIRS: Mapping[str, Pair] = {
                 "gen_ai.agent.final_result",
             ),
         ),
+        Pair(
+            "spring_ai",
+            ("spring.ai.", "db.vector.query."),
+            ("db.vector.query.content", "spring.ai.chat.client.user.text"),
+            ("spring.ai.vectorstore.query.response.documents", "db.vector.query.response.documents"),
+            Role.RETRIEVER,
+        ),
         Pair("mcp", ("mcp.",), (), ("mcp.tool.result", "mcp.response.value"), Role.TOOL),
         Pair("langwatch", ("langwatch.",), ("langwatch.input",), ("langwatch.output",)),
         Pair("laminar", ("lmnr.",), ("lmnr.span.input",), ("lmnr.span.output",)),
