@@ -12,24 +12,27 @@ from google.rpc.status_pb2 import Status
 
 
 class Cause(Enum):
-    """Why a request is not taken, with its gRPC and its HTTP code. Only `UNAVAILABLE` is worth a retry."""
+    """Why a request is not taken, with its gRPC and its HTTP code. The last four are worth a retry."""
 
-    UNDECODABLE = (INVALID_ARGUMENT, 400)
-    NO_SUCH_PATH = (UNIMPLEMENTED, 404)
-    WRONG_METHOD = (UNIMPLEMENTED, 405)
-    TOO_LARGE = (RESOURCE_EXHAUSTED, 413)
-    UNSUPPORTED_MEDIA_TYPE = (INVALID_ARGUMENT, 415)
-    UNAVAILABLE = (UNAVAILABLE, 503)
+    MALFORMED = ("malformed", INVALID_ARGUMENT, 400)
+    NO_SUCH_PATH = ("no_such_path", UNIMPLEMENTED, 404)
+    WRONG_METHOD = ("wrong_method", UNIMPLEMENTED, 405)
+    TOO_LARGE = ("too_large", RESOURCE_EXHAUSTED, 413)
+    UNSUPPORTED_MEDIA_TYPE = ("unsupported_media_type", INVALID_ARGUMENT, 415)
+    FULL = ("full", UNAVAILABLE, 503)
+    SLOW = ("slow", UNAVAILABLE, 503)
+    STOPPING = ("stopping", UNAVAILABLE, 503)
+    INTERNAL = ("internal", UNAVAILABLE, 503)
 
     @property
     def grpc_code(self) -> int:
         """The number of the gRPC status code."""
-        return int(self.value[0])
+        return int(self.value[1])
 
     @property
     def http_status(self) -> int:
         """The HTTP status."""
-        return int(self.value[1])
+        return int(self.value[2])
 
 
 class Rejection(Exception):  # noqa: N818 (an answer to the sender, not a fault of the gateway)
@@ -44,7 +47,7 @@ class Rejection(Exception):  # noqa: N818 (an answer to the sender, not a fault 
     def status(self) -> Status:
         """Return the body of the answer, with `BadRequest` or `RetryInfo` where the specification asks for them."""
         status = Status(code=self.cause.grpc_code, message=self.message)
-        if self.cause is Cause.UNDECODABLE:
+        if self.cause is Cause.MALFORMED:
             violation = BadRequest.FieldViolation(description=self.message)
             status.details.append(_packed(BadRequest(field_violations=[violation])))
         if self.retry_after is not None:
@@ -58,7 +61,7 @@ class Undecodable(Rejection):
     """The request is not what it says it is."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(Cause.UNDECODABLE, message)
+        super().__init__(Cause.MALFORMED, message)
 
 
 class TooLarge(Rejection):
@@ -71,8 +74,8 @@ class TooLarge(Rejection):
 class Unavailable(Rejection):
     """The request cannot be taken now; the sender keeps it and tries again."""
 
-    def __init__(self, message: str, retry_after: float = 1.0) -> None:
-        super().__init__(Cause.UNAVAILABLE, message, retry_after)
+    def __init__(self, cause: Cause, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(cause, message, retry_after)
 
 
 def _packed(detail: Message) -> Any:

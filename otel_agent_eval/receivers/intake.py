@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 
 from otel_agent_eval.receivers.decode import count_items, decode_protobuf
-from otel_agent_eval.receivers.errors import Rejection, TooLarge, Unavailable, Undecodable
+from otel_agent_eval.receivers.errors import Cause, Rejection, TooLarge, Unavailable, Undecodable
 from otel_agent_eval.receivers.gunzip import gunzip
 from otel_agent_eval.receivers.otlp_json import decode_json
 from otel_agent_eval.signals import ExportRequest, Payload, Refused, Signal, Sink
@@ -25,19 +25,11 @@ class Transport(StrEnum):
     HTTP = "http"
 
 
-class Result(StrEnum):
-    """How a request was answered: taken, refused for now (the sender keeps it), or rejected for good."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    REJECTED = "rejected"
+Observe = Callable[[Signal, Transport, int, Cause | None], None]
+"""Told of every request: its items (0 where it could not be decoded), and why it was not taken, or None."""
 
 
-Observe = Callable[[Signal, Transport, Result, int], None]
-"""Told of every answered request, with its number of items (0 where it could not be decoded)."""
-
-
-def _observe_nothing(_signal: Signal, _transport: Transport, _result: Result, _items: int) -> None:
+def _observe_nothing(_signal: Signal, _transport: Transport, _items: int, _cause: Cause | None) -> None:
     pass
 
 
@@ -59,7 +51,7 @@ class Intake:
         self.max_bytes = max_bytes
         self._sink = sink
         self._metadata_keys = frozenset(key.lower() for key in metadata_keys)
-        self._observe = observe
+        self.observe = observe
         self._stopping = False
         self._seen_errors: set[str] = set()
 
@@ -81,7 +73,7 @@ class Intake:
         items = 0
         try:
             if self._stopping:
-                raise Unavailable("shutting down")
+                raise Unavailable(Cause.STOPPING, "shutting down")
             metadata = self._metadata(headers)
             if (gzip or json) and len(body) > _OFF_LOOP_BYTES:
                 body, request = await asyncio.to_thread(self._decode, signal, body, gzip, json)
@@ -91,10 +83,9 @@ class Intake:
             if body:  # an empty request is a success that leaves nothing to do
                 await self._put(Payload(signal, body, items, metadata), request)
         except Rejection as rejection:
-            result = Result.REJECTED if rejection.retry_after is None else Result.REFUSED
-            self._observe(signal, transport, result, items)
+            self.observe(signal, transport, items, rejection.cause)
             raise
-        self._observe(signal, transport, Result.ACCEPTED, items)
+        self.observe(signal, transport, items, None)
 
     def _decode(self, signal: Signal, body: bytes, gzip: bool, json: bool) -> tuple[bytes, ExportRequest]:
         if len(body) > self.max_bytes:
@@ -123,10 +114,10 @@ class Intake:
         try:
             await self._sink(payload, request)
         except Refused as refused:
-            raise Unavailable(str(refused), refused.retry_after) from None
+            raise Unavailable(Cause.FULL, str(refused), refused.retry_after) from None
         except Exception as error:  # noqa: BLE001 (whatever broke, the sender must keep the data and learn nothing else)
             self._report(error)
-            raise Unavailable("the request could not be taken") from None
+            raise Unavailable(Cause.INTERNAL, "the request could not be taken") from None
 
     def _report(self, error: Exception) -> None:
         """Log an unforeseen error once per type and place, without its message: that could hold content."""

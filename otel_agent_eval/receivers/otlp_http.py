@@ -100,18 +100,21 @@ class OtlpHttpReceiver:
             try:
                 body = await self._read(request)
             except ClientDisconnect:
-                return Response(status_code=Cause.UNAVAILABLE.http_status)  # nobody is there to read it
+                return Response(status_code=Cause.SLOW.http_status)  # nobody is there to read it
             except Rejection as rejection:
+                self._intake.observe(signal, Transport.HTTP, 0, rejection.cause)
                 return _answer(rejection, media_type, close=True)  # the rest of the body is not waited for
+            if (unsupported := _unsupported(request, media_type)) is not None:
+                self._intake.observe(signal, Transport.HTTP, 0, unsupported.cause)
+                return _answer(unsupported, media_type)
+            gzip = _GZIP_BY_ENCODING[_encoding(request)]
+            headers = request.headers.items()
             try:
-                gzip = _is_gzip(request, media_type)
-                await self._intake.take(
-                    signal, Transport.HTTP, body, request.headers.items(), gzip=gzip, json=media_type == JSON
-                )
+                await self._intake.take(signal, Transport.HTTP, body, headers, gzip=gzip, json=media_type == JSON)
             except Rejection as rejection:
                 return _answer(rejection, media_type)
             except asyncio.CancelledError:  # the grace is over; the server's own answer, 500, would lose the data
-                return _answer(Unavailable("shutting down"), media_type)
+                return _answer(Unavailable(Cause.STOPPING, "shutting down"), media_type)
             return Response(_SUCCESS[media_type], media_type=media_type)
 
         return export
@@ -132,7 +135,7 @@ class OtlpHttpReceiver:
                         if size > 2 * limit:
                             break
         except TimeoutError:
-            raise Unavailable("the request took too long to arrive") from None
+            raise Unavailable(Cause.SLOW, "the request took too long to arrive") from None
         if size > limit:
             raise TooLarge(limit)
         return b"".join(parts)
@@ -158,14 +161,17 @@ def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _is_gzip(request: Request, media_type: str) -> bool:
-    """Return whether the body is gzip. Raises `Rejection` for what the headers alone rule out."""
+def _encoding(request: Request) -> str:
+    return request.headers.get("content-encoding", "").strip().lower()
+
+
+def _unsupported(request: Request, media_type: str) -> Rejection | None:
+    """Return the answer to a request in a type or an encoding that is not OTLP's."""
     if media_type not in _SUCCESS:
-        raise Rejection(Cause.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {PROTOBUF} or {JSON}")
-    encoding = request.headers.get("content-encoding", "").strip().lower()
-    if encoding not in _GZIP_BY_ENCODING:
-        raise Rejection(Cause.UNSUPPORTED_MEDIA_TYPE, "Content-Encoding must be gzip or identity")
-    return _GZIP_BY_ENCODING[encoding]
+        return Rejection(Cause.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {PROTOBUF} or {JSON}")
+    if _encoding(request) not in _GZIP_BY_ENCODING:
+        return Rejection(Cause.UNSUPPORTED_MEDIA_TYPE, "Content-Encoding must be gzip or identity")
+    return None
 
 
 def _answer(rejection: Rejection, media_type: str, *, close: bool = False) -> Response:

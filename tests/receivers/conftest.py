@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver, Result, Transport
+from otel_agent_eval.receivers import Cause, Intake, OtlpGrpcReceiver, OtlpHttpReceiver, Transport
 from otel_agent_eval.signals import ExportRequest, Payload, Signal
 
 LIMIT = 1 << 20
@@ -17,7 +17,7 @@ class Kept:
 
     payloads: list[Payload] = field(default_factory=list)
     messages: list[ExportRequest] = field(default_factory=list)
-    observed: list[tuple[Signal, Transport, Result, int]] = field(default_factory=list)
+    observed: list[tuple[Signal, Transport, int, Cause | None]] = field(default_factory=list)
     error: Exception | None = None
 
     async def __call__(self, payload: Payload, request: ExportRequest) -> None:
@@ -26,8 +26,8 @@ class Kept:
         self.payloads.append(payload)
         self.messages.append(request)
 
-    def observe(self, signal: Signal, transport: Transport, result: Result, items: int) -> None:
-        self.observed.append((signal, transport, result, items))
+    def observe(self, signal: Signal, transport: Transport, items: int, cause: Cause | None) -> None:
+        self.observed.append((signal, transport, items, cause))
 
 
 @pytest.fixture

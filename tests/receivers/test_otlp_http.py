@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from receivers.conftest import LIMIT, Kept
 
-from otel_agent_eval.receivers import Intake, OtlpHttpReceiver, Result, Transport
+from otel_agent_eval.receivers import Cause, Intake, OtlpHttpReceiver, Transport
 from otel_agent_eval.signals import Refused, Signal
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -46,7 +46,7 @@ async def test_protobuf_is_kept_byte_for_byte_with_fields_nobody_knows(client: h
     assert answer.headers["content-type"] == "application/x-protobuf"
     assert (kept.payloads[0].signal, kept.payloads[0].body, kept.payloads[0].items) == (Signal.TRACES, body, 2)
     assert kept.messages[0].SerializeToString() == body
-    assert kept.observed == [(Signal.TRACES, Transport.HTTP, Result.ACCEPTED, 2)]
+    assert kept.observed == [(Signal.TRACES, Transport.HTTP, 2, None)]
 
 
 async def test_json_arrives_as_protobuf_and_is_answered_in_json(client: httpx.AsyncClient, kept: Kept) -> None:
@@ -107,11 +107,11 @@ async def test_undecodable_json_gets_a_status_with_bad_request_in_json(client: h
     assert answer.headers["content-type"] == "application/json"
     assert answer.json()["code"] == 3
     assert answer.json()["details"][0]["@type"] == "type.googleapis.com/google.rpc.BadRequest"
-    assert kept.observed == [(Signal.LOGS, Transport.HTTP, Result.REJECTED, 0)]
+    assert kept.observed == [(Signal.LOGS, Transport.HTTP, 0, Cause.MALFORMED)]
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["content-length", "chunked"])
-async def test_too_large_before_decompression_is_413(client: httpx.AsyncClient, declared: bool) -> None:
+async def test_too_large_before_decompression_is_413(client: httpx.AsyncClient, kept: Kept, declared: bool) -> None:
     body = b"\n" * (LIMIT + 1)
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -122,6 +122,7 @@ async def test_too_large_before_decompression_is_413(client: httpx.AsyncClient, 
     assert answer.status_code == 413
     assert Status.FromString(answer.content).code == 8
     assert "retry-after" not in answer.headers
+    assert kept.observed == [(Signal.TRACES, Transport.HTTP, 0, Cause.TOO_LARGE)]
 
 
 async def test_far_too_large_request_is_answered_without_reading_it_all(client: httpx.AsyncClient) -> None:
@@ -167,7 +168,7 @@ async def test_refusal_is_503_with_retry_after_and_retry_info(client: httpx.Asyn
     info = RetryInfo()
     assert status.details[0].Unpack(info)
     assert (status.code, status.message, info.retry_delay.ToMilliseconds()) == (14, "queue is full", 2500)
-    assert kept.observed == [(Signal.TRACES, Transport.HTTP, Result.REFUSED, 2)]
+    assert kept.observed == [(Signal.TRACES, Transport.HTTP, 2, Cause.FULL)]
 
 
 async def test_unforeseen_error_is_retryable_leaks_nothing_and_is_logged_once(
@@ -185,10 +186,11 @@ async def test_unforeseen_error_is_retryable_leaks_nothing_and_is_logged_once(
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
-async def test_unknown_content_type_is_415(client: httpx.AsyncClient, content_type: str) -> None:
+async def test_unknown_content_type_is_415(client: httpx.AsyncClient, kept: Kept, content_type: str) -> None:
     answer = await client.post("/v1/traces", content=BODY, headers={"content-type": content_type})
     assert answer.status_code == 415
     assert "application/x-protobuf" in answer.json()["message"]
+    assert kept.observed == [(Signal.TRACES, Transport.HTTP, 0, Cause.UNSUPPORTED_MEDIA_TYPE)]
 
 
 async def test_unknown_content_encoding_is_415_and_names_what_is_understood(client: httpx.AsyncClient) -> None:

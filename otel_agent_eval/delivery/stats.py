@@ -1,0 +1,44 @@
+"""What became of what was handed to a destination."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from otel_agent_eval.signals import Signal
+
+
+class Fate(StrEnum):
+    """How items ended; all but `SENT` did not arrive."""
+
+    SENT = "sent"
+    REJECTED = "rejected"  # the destination will never take them, or took the request without them
+    UNSUPPORTED = "unsupported"  # the destination does not take this signal
+    EXPIRED = "expired"  # tried again for longer than max_elapsed_time
+    STOPPED = "stopped"  # still waiting when the time to drain was over
+
+
+@dataclass(frozen=True, slots=True)
+class LastError:
+    """The latest failure: its kind, free of content, and its Unix time in seconds."""
+
+    kind: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationStats:
+    """A destination at one moment. `items` counts spans, log records and data points since the start.
+
+    `queued_requests` and `queued_bytes` include what is being sent; `oldest_age` is the seconds that the first of them
+    has waited, 0 for none.
+    """
+
+    name: str
+    queued_requests: int
+    queued_bytes: int
+    queued_by_signal: Mapping[Signal, int]
+    oldest_age: float
+    items: Mapping[tuple[Signal, Fate], int]
+    retries: int
+    last_error: LastError | None
+    unsupported: frozenset[Signal]
