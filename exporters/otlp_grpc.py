@@ -1,6 +1,7 @@
 """Sends OTLP over gRPC, the bytes as they are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 import grpc
 
@@ -67,8 +68,9 @@ class OtlpGrpcExporter:
         try:
             answer = await self._calls[payload.signal](payload.body, timeout=self._timeout, metadata=metadata)
         except grpc.aio.AioRpcError as error:
-            details = (value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin")
-            raise read_grpc_error(error.code(), next(details, None)) from None
+            trailing = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ())
+            details = next((value for key, value in trailing if key == "grpc-status-details-bin"), None)
+            raise read_grpc_error(error.code(), details) from None
         except (grpc.aio.UsageError, TypeError, ValueError) as error:  # a header that gRPC cannot carry
             raise Permanent(type(error).__name__) from None
         return self._rejections.note(payload.signal, *read_response(payload.signal, answer))
