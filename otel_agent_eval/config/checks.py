@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 from itertools import combinations
 from pathlib import Path as FilePath
 
+from otel_agent_eval.annotation.dimensions import check_segments
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.exporters import Exporter, OtlpHttpExporter
 from otel_agent_eval.config.messages import suggestion, unknown_key
@@ -89,6 +90,10 @@ def _evaluators(processors: Mapping[str, AgentEval]) -> Iterator[Finding]:
     known = {*BUILT_IN_EVALUATORS, *(point.name for point in entry_points(group="otel_agent_eval.evaluators"))}
     for component, settings in processors.items():
         path: Path = ("processors", component)
+        try:
+            check_segments(settings.segments)
+        except ValueError as error:
+            yield (*path, "segments"), str(error)
         for name in settings.evaluators:
             if name not in known:
                 yield (*path, "evaluators", name), f"unknown evaluator; {suggestion(name, known)}"
@@ -151,16 +156,15 @@ def _missing_files(settings: Settings, path: Path) -> Iterator[Finding]:
     for key, value in settings:
         if isinstance(value, Settings):
             yield from _missing_files(value, (*path, key))
-        elif key.endswith("_file") and value is not None:
+        elif isinstance(value, FilePath):
             problem = _unreadable(value)
             if problem:
                 yield (*path, key), problem
 
 
-def _unreadable(name: str) -> str:
+def _unreadable(file: FilePath) -> str:
     try:
-        with FilePath(name).open("rb"):
+        with file.open("rb"):
             return ""
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or "not a file name"
-        return f"cannot read {name!a}: {reason}"
+        return f"cannot read {str(file)!a}: {getattr(error, 'strerror', None) or 'not a file name'}"

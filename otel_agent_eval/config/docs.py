@@ -15,7 +15,15 @@ from otel_agent_eval.config.values import Address, Endpoint, Unit, format_durati
 
 BEGIN = "<!-- reference: written by python -m otel_agent_eval.config.docs -->\n"
 END = "<!-- end of reference -->\n"
-_NAMES = {str: "text", bool: "true, false", int: "whole number", float: "number", Address: "host:port", Endpoint: "URL"}
+_NAMES = {
+    str: "text",
+    bool: "true, false",
+    int: "whole number",
+    float: "number",
+    Path: "file",
+    Address: "host:port",
+    Endpoint: "URL",
+}
 
 
 def reference() -> str:

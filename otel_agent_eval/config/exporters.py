@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -29,11 +30,11 @@ Headers = Annotated[dict[str, str], AfterValidator(_headers)]
 class ClientTls(Settings):
     """TLS towards a destination."""
 
-    ca_file: str | None = None
+    ca_file: Path | None = None
     """Certificates that the destination must be signed by, PEM; without it the system's."""
-    cert_file: str | None = None
+    cert_file: Path | None = None
     """The client's certificate (mTLS), PEM."""
-    key_file: str | None = None
+    key_file: Path | None = None
     """The client certificate's private key, PEM."""
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ _EXPECTED = {
     "float_parsing": "a number",
     "finite_number": "a number",
     "string_type": "text (a number in quotes is text)",
+    "path_type": "a file name",
     "dict_type": "a mapping (key: value)",
     "mapping_type": "a mapping (key: value)",
     "model_type": "a mapping (key: value)",

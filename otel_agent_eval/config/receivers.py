@@ -1,5 +1,6 @@
 """Receivers: where telemetry comes in."""
 
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -11,11 +12,11 @@ from otel_agent_eval.config.values import Address, ListenAddress, Size
 class ServerTls(Settings):
     """TLS of a receiver."""
 
-    cert_file: str
+    cert_file: Path
     """The server's certificate chain, PEM."""
-    key_file: str
+    key_file: Path
     """The certificate's private key, PEM."""
-    client_ca_file: str | None = None
+    client_ca_file: Path | None = None
     """Certificates that clients must be signed by (mTLS), PEM; without it clients need none."""
 
 

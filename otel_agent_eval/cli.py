@@ -1,0 +1,124 @@
+"""The command line. Each command is imported when it is called, so that `--help` and `validate` answer at once."""
+# ruff: noqa: PLC0415
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from otel_agent_eval import __version__
+
+app = typer.Typer(
+    name="otel-agent-eval",
+    help="Scores agents' answers for toxicity, faithfulness and relevance, in an OpenTelemetry pipeline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they show local variables: content
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="Configuration in YAML, in the shape of the Collector's."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    *, version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False
+) -> None:
+    if version:
+        typer.echo(f"otel-agent-eval {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(config: Config = None) -> None:
+    """Run the gateway.
+
+    Without a configuration it listens on 127.0.0.1:4317 (gRPC) and :4318 (HTTP), and sends to where
+    OTEL_EXPORTER_OTLP_ENDPOINT points, or shows the scores on the console.
+
+    Example: `OTEL_EXPORTER_OTLP_ENDPOINT=http://tempo:4317 otel-agent-eval run`
+    """
+    from otel_agent_eval.commands.run import run
+
+    run(config)
+
+
+@app.command()
+def validate(config: Config = None) -> None:
+    """Check a configuration, and show what it would do.
+
+    Everything that is wrong is named by file, line and key. The exit code is 0 if it is right, else 1.
+
+    Example: `otel-agent-eval validate --config gateway.yaml`
+    """
+    from otel_agent_eval.commands.validate import validate
+
+    validate(config)
+
+
+@app.command()
+def explain(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="OTLP in .bin (protobuf) or .json: traces, and the logs that belong to them."
+        ),
+    ],
+    config: Config = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print an object a line.")] = False,
+) -> None:
+    """Show what the gateway reads in recorded telemetry.
+
+    Span by span: which convention was read from which keys, the question, the answer, the documents, and what would
+    be scored, or why not. No model runs.
+
+    Example: `otel-agent-eval explain traces.json logs.json`
+    """
+    from otel_agent_eval.commands.explain import explain
+
+    explain(files, config, as_json=json)
+
+
+@app.command()
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.jsonl", help="Rows {id, question, contexts, answer}; - reads standard input."),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="OUT.jsonl", help="Where the scored rows go; - is standard output."),
+    ] = Path("-"),
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", metavar="NAME", help="Evaluate only this; can be repeated.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Score answers in a file, without telemetry.
+
+    Each row comes back with all its own fields and an object for each metric. Rows stay in order and none is dropped:
+    one that cannot be read gets an `error`, and the exit code is 1.
+
+    Example: `head -100 answers.jsonl | otel-agent-eval score - --metric toxicity`
+    """
+    from otel_agent_eval.commands.score import score
+
+    score(file, output, metric or [], config)
+
+
+@app.command()
+def demo() -> None:
+    """Replay recorded agent traces through a gateway on this machine, and show the answers with their scores."""
+    from otel_agent_eval.commands.demo import demo
+
+    demo()
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,118 @@
+"""`otel-agent-eval explain`: what the gateway reads in recorded telemetry, span by span. No model runs."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from otel_agent_eval.commands.configuration import loaded
+from otel_agent_eval.commands.explanations import Explanation, explanations
+from otel_agent_eval.commands.otlp_files import FileError, read_requests, split
+from otel_agent_eval.commands.terminal import shortened, visible
+from otel_agent_eval.config import AgentEval
+from otel_agent_eval.evaluation import Outcome, Reason, describe
+from otel_agent_eval.evaluation.policy import Change, Policy, Rule
+from otel_agent_eval.models.runtime import ModelError
+from otel_agent_eval.processors.registry import load_evaluators
+from otel_agent_eval.signals import ExportRequest
+
+_SHOWN_CHARACTERS = 600
+
+
+def explain(files: Sequence[Path], config: Path | None, *, as_json: bool) -> None:
+    """Print what is read in the files; exit with 1 where one of them, or a part of it, cannot be read."""
+    settings = loaded(config).config.agent_eval if config else None
+    settings = settings or AgentEval()
+    try:
+        evaluators = {evaluator.name: describe(evaluator) for evaluator in load_evaluators(settings.evaluators)}
+    except ModelError as error:
+        sys.exit(str(error))
+    requests: list[ExportRequest] = []
+    errors = 0
+    for part in (part for file in files for part in read_requests(file)):
+        if isinstance(part, FileError):
+            errors += 1
+            sys.stderr.write(f"{part}\n")
+        else:
+            requests.append(part)
+    found = explanations(*split(requests), evaluators, _policy(settings))
+    if as_json:
+        sys.stdout.writelines(f"{json.dumps(_as_json(explanation))}\n" for explanation in found)
+    else:
+        _show(found)
+    if errors:
+        sys.exit(1)
+
+
+def _policy(settings: AgentEval) -> Policy:
+    """Return the rules as the gateway applies them; thresholds do not matter where nothing is scored."""
+    rules = [
+        Rule(
+            match=rule.match,
+            skip=rule.skip,
+            sampling=None if rule.sampling_percentage is None else rule.sampling_percentage / 100,
+            evaluators={name: Change(enabled=change.enabled) for name, change in rule.evaluators.items()},
+        )
+        for rule in settings.rules
+    ]
+    return Policy(dict.fromkeys(settings.evaluators, 0.0), rules)
+
+
+def _as_json(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "trace_id": explanation.trace_id,
+        "span_id": explanation.span_id,
+        "convention": explanation.convention,
+        "keys": explanation.keys,
+        "question": explanation.question,
+        "answer": next(iter(explanation.answers), ""),
+        "answers": explanation.answers,
+        "documents": [
+            {"id": document.id, "text": document.text, "score": document.score, "span_id": document.span_id}
+            for document in explanation.documents
+        ],
+        "counted": explanation.counted,
+        "evaluations": {
+            name: {"outcome": Outcome.SCORED if reason is None else Outcome.SKIPPED, "reason": reason}
+            for name, reason in explanation.evaluations.items()
+        },
+    }
+
+
+def _show(found: Iterable[Explanation]) -> None:
+    console = Console(highlight=False)
+    count = 0
+    for count, explanation in enumerate(found, 1):  # noqa: B007 (the last one is the number of all)
+        title = f"{explanation.span_name}  trace {explanation.trace_id}  span {explanation.span_id}"
+        console.print(Text(visible(title), style="bold" if explanation.counted else "bold dim"))
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="cyan", no_wrap=True, min_width=14)
+        table.add_column(overflow="fold")
+        for name, value in _lines(explanation):
+            table.add_row(f"  {name}", Text(visible(shortened(value, _SHOWN_CHARACTERS))))
+        console.print(table)
+        console.print()
+    if not count:
+        console.print("No span here holds, or could have held, an answer.")
+
+
+def _lines(explanation: Explanation) -> Iterator[tuple[str, str]]:
+    """Yield what is shown of a span: a name and a text each."""
+    yield "convention", explanation.convention
+    yield "read from", ", ".join(explanation.keys) or "nothing"
+    yield "question", explanation.question or "none found"
+    for answer in explanation.answers or ("none found",):
+        yield "answer", answer
+    for document in explanation.documents:
+        yield f"document {document.id[:20]}", document.text or "(its text was not captured)"
+    for name, reason in explanation.evaluations.items():
+        yield name, "would be scored" if reason is None else _why(reason, explanation.duplicate_of)
+
+
+def _why(reason: Reason, duplicate_of: str) -> str:
+    return f"skipped: {reason}" + (f" of span {duplicate_of}" if duplicate_of else "")

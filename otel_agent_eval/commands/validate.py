@@ -1,0 +1,52 @@
+"""`otel-agent-eval validate`: is this configuration right, and what would it do?"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from otel_agent_eval.commands.configuration import loaded
+from otel_agent_eval.config import Config
+from otel_agent_eval.signals import Signal
+
+
+def validate(path: Path | None) -> None:
+    """Print the pipelines of a configuration; exit with 1 where it is wrong."""
+    found = loaded(path)
+    sys.stdout.write(f"valid: {found.source}\n" + "".join(f"  {line}\n" for line in _summary(found.config)))
+
+
+def _summary(config: Config) -> Iterator[str]:
+    """Yield a line for each pipeline: where from, through what, where to."""
+    for signal, pipeline in config.service.pipelines.by_signal().items():
+        steps = [
+            ", ".join(_receiver(config, name) for name in pipeline.receivers) or "(only the gateway's own)",
+            *(_processor(config, name, signal) for name in pipeline.processors),
+            ", ".join(_exporter(config, name, signal) for name in pipeline.exporters),
+        ]
+        yield f"{signal + ':':8} {' -> '.join(steps)}"
+    address = config.service.telemetry.metrics.address
+    yield f"/metrics, /healthz, /readyz: {address or 'off'}"
+
+
+def _receiver(config: Config, name: str) -> str:
+    protocols = config.receivers[name].protocols
+    addresses = {"grpc": protocols.grpc, "http": protocols.http}
+    spoken = [
+        f"{protocol} {settings.endpoint}{' with TLS' if settings.tls else ''}"
+        for protocol, settings in addresses.items()
+        if settings is not None
+    ]
+    return f"{name} ({', '.join(spoken)})"
+
+
+def _processor(config: Config, name: str, signal: Signal) -> str:
+    settings = config.processors[name]
+    if signal is Signal.LOGS:
+        return f"{name} (reads content)"
+    return f"{name} ({settings.mode}: {', '.join(settings.evaluators) or 'no evaluator'})"
+
+
+def _exporter(config: Config, name: str, signal: Signal) -> str:
+    endpoints = config.exporters[name].endpoints()
+    endpoint = endpoints.get(f"{signal}_endpoint") or endpoints.get("endpoint")
+    return f"{name} ({endpoint})" if endpoint else name
