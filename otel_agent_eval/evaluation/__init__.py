@@ -12,10 +12,11 @@ from otel_agent_eval.evaluation.evaluation import (
     label,
     with_threshold,
 )
-from otel_agent_eval.evaluation.evaluator import Evaluator
+from otel_agent_eval.evaluation.evaluator import Description, Evaluator, describe
 from otel_agent_eval.evaluation.interaction import Document, Interaction, Part, Turn
 
 __all__ = [
+    "Description",
     "Direction",
     "Document",
     "Evaluation",
@@ -29,6 +30,7 @@ __all__ = [
     "Scored",
     "Skipped",
     "Turn",
+    "describe",
     "label",
     "with_threshold",
 ]

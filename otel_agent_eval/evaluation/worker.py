@@ -1,0 +1,33 @@
+"""The contract of what runs evaluators away from the event loop: a thread, a process, a fake."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from otel_agent_eval.evaluation.evaluation import Evaluation
+from otel_agent_eval.evaluation.evaluator import Description
+from otel_agent_eval.evaluation.interaction import Interaction
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """One evaluation for each interaction of a batch, in order, and the seconds that the evaluator took for them."""
+
+    evaluations: list[Evaluation]
+    seconds: float
+
+
+class Worker(Protocol):
+    """Holds loaded evaluators and does one batch at a time; the event loop is free meanwhile."""
+
+    async def start(self) -> tuple[Description, ...]:
+        """Load the models and say which evaluators there are. Raises `ModelError`."""
+        ...
+
+    async def submit(self, name: str, batch: Sequence[Interaction]) -> Verdicts:
+        """Judge a batch by the evaluator called `name`. Whatever breaks comes back as `Failed`."""
+        ...
+
+    async def close(self) -> None:
+        """Finish the batch in work and let go of the models."""
+        ...
