@@ -1,0 +1,123 @@
+"""Is every claim of the answer supported by what was retrieved, or by what the user and the system stated?"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from otel_agent_eval.evaluation import Direction, Evaluation, Interaction, Label, Part, Reason, Scored, Skipped, label
+from otel_agent_eval.models.model import Model, sigmoid
+from otel_agent_eval.models.tokens import Window
+from otel_agent_eval.processors.evidence import EvidenceIndex
+from otel_agent_eval.processors.language import is_readable
+from otel_agent_eval.processors.sentences import claims
+
+_MAX_CLAIMS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A sentence of the answer with what may support it.
+
+    `read` is the text that the model reads in its place, `document` the number of the document that most of the support
+    came from, `features` what plain comparison of words says.
+    """
+
+    text: str
+    read: str
+    support: str
+    document: int | None
+    features: tuple[float, ...]
+
+
+class Faithfulness:
+    """The probability that every claim of the answer is supported: that of the weakest claim. Higher is better.
+
+    Pleasantries, questions and refusals ("I don't know") claim nothing; an answer without claims passes. Statements of
+    the user and of the system instructions support as documents do; a question states nothing, however much it
+    presumes. Evidence: `unsupported`, the sentences without support; `documents`, the ids of those that support the
+    others.
+    """
+
+    name = "faithfulness"
+    direction = Direction.HIGHER_IS_BETTER
+    needs = frozenset({Part.ANSWER, Part.DOCUMENTS})
+    judges_answer = True
+    evidence: tuple[str, ...] = ("unsupported", "documents")
+
+    def __init__(self, model: Model) -> None:
+        head = model.heads["faithfulness"]
+        self._model = model
+        self._output = str(head["output"])
+        self._weights = np.array(head["calibration"]["weights"])
+        self._bias = float(head["calibration"]["bias"])
+        self._size = int(head["pair_tokens"])
+        self._short_claim = int(head["template"]["short_claim_words"])
+        self._question_words = int(head["template"]["question_words"])
+        self._nothing_claimed = float(sigmoid(float(head["no_claim_logit"])))
+        self.version = f"builtin/faithfulness@{model.version}"
+        self.threshold = float(head["threshold"])
+        self.when_truncated: Mapping[Part, Label] = {Part.DOCUMENTS: Label.PASS}
+
+    def evaluate(self, batch: Sequence[Interaction]) -> list[Evaluation]:
+        """Return one evaluation for each interaction."""
+        prepared = [self._prepare(interaction) for interaction in batch]
+        everything = [claim for found in prepared if not isinstance(found, Skipped) for claim in found]
+        supported = iter(self._support(everything))
+        return [
+            found if isinstance(found, Skipped) else self._judge(interaction, found, [next(supported) for _ in found])
+            for interaction, found in zip(batch, prepared, strict=True)
+        ]
+
+    def _prepare(self, interaction: Interaction) -> list[_Claim] | Skipped:
+        """Find the answer's claims and, for each, what may support it."""
+        if not is_readable(interaction.answer) or not all(is_readable(d.text) for d in interaction.documents):
+            return Skipped(Reason.UNSUPPORTED_LANGUAGE)
+        sentences = [sentence.text for sentence in claims(interaction.answer)]
+        if len(sentences) > _MAX_CLAIMS:
+            return Skipped(Reason.TRUNCATED)
+        stated = [" ".join(claim.text for claim in claims(text)) for text in interaction.grounding]
+        index = EvidenceIndex([*(document.text for document in interaction.documents), *stated])
+        found: list[_Claim] = []
+        for text in sentences:
+            chosen, ground = index.select(text, interaction.question), index.ground(text)
+            document = next(iter(chosen.documents), None)
+            read = self._in_context(text, interaction.question)
+            found.append(_Claim(text, read, chosen.text, document, (ground.coverage, ground.numbers)))
+        return found
+
+    def _in_context(self, claim: str, question: str) -> str:
+        """Put the question before a claim that is too short to stand alone."""
+        if len(claim.split()) > self._short_claim:
+            return claim
+        return " ".join([*question.split()[-self._question_words :], claim])
+
+    def _support(self, found: Sequence[_Claim]) -> list[float]:
+        """Return the probability that each claim is supported.
+
+        Of a claim longer than a window every part must be supported, by any part of the text beside it.
+        """
+        tokenizer = self._model.tokenizer
+        ids = iter(tokenizer.encode([text for claim in found for text in (claim.support, claim.read)]))
+        layouts = [tokenizer.pairs(next(ids), next(ids), self._size) for _ in found]
+        logits = self._logits(window for layout in layouts for part in layout for window in part)
+        weakest = [min(max(next(logits) for _ in part) for part in layout) for layout in layouts]
+        features = [(logit, *claim.features) for logit, claim in zip(weakest, found, strict=True)]
+        return [float(sigmoid(np.dot(row, self._weights) + self._bias)) for row in features]
+
+    def _logits(self, windows: Iterator[Window]) -> Iterator[float]:
+        return (float(logit) for logit in self._model.run(self._output, list(windows)).reshape(-1))
+
+    def _judge(self, interaction: Interaction, found: Sequence[_Claim], supported: Sequence[float]) -> Scored:
+        score = min(supported, default=self._nothing_claimed)
+        lacking = tuple(claim.text for claim, p in zip(found, supported, strict=True) if p < self.threshold)
+        sources = {claim.document for claim, p in zip(found, supported, strict=True) if p >= self.threshold}
+        documents = tuple(document.id for i, document in enumerate(interaction.documents) if i in sources)
+        evidence = {"unsupported": lacking, "documents": documents}
+        return Scored(
+            score=score,
+            label=label(score, self.threshold, self.direction),
+            threshold=self.threshold,
+            explanation=f"{len(lacking)} of {len(found)} claims without support" if found else "nothing is claimed",
+            evidence={name: values for name, values in evidence.items() if values},
+        )

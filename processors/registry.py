@@ -1,0 +1,55 @@
+"""The evaluators by name: the built-in ones, and those of other packages."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+
+from otel_agent_eval.evaluation import Evaluator, Part
+from otel_agent_eval.models.builtin import load_builtin
+from otel_agent_eval.models.model import Model
+from otel_agent_eval.models.runtime import ModelError
+from otel_agent_eval.processors.faithfulness import Faithfulness
+from otel_agent_eval.processors.relevance import Relevance
+from otel_agent_eval.processors.toxicity import Toxicity
+
+ENTRY_POINTS = "otel_agent_eval.evaluators"
+"""The group in which other packages register a callable without arguments, such as a class, that gives an evaluator."""
+
+BUILT_IN: Mapping[str, Callable[[Model], Evaluator]] = {
+    "toxicity": Toxicity,
+    "input_toxicity": lambda model: Toxicity(model, "input_toxicity", Part.QUESTION),
+    "faithfulness": Faithfulness,
+    "relevance": Relevance,
+}
+
+
+def load_evaluators(names: Iterable[str], threads: int | None = None) -> list[Evaluator]:
+    """Load evaluators by name, in that order; the built-in ones share one model.
+
+    A built-in name cannot be taken by another package. Raises `ModelError` where a name is unknown, a plug-in does not
+    load or is no evaluator.
+    """
+    model = cache(lambda: load_builtin(threads))
+    return [_make_builtin(name, model()) if name in BUILT_IN else _load_plugin(name) for name in names]
+
+
+def _make_builtin(name: str, model: Model) -> Evaluator:
+    try:
+        return BUILT_IN[name](model)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"model.json does not describe what {name} needs: {error!r}") from error
+
+
+def _load_plugin(name: str) -> Evaluator:
+    found = [*entry_points(group=ENTRY_POINTS, name=name)]
+    if not found:
+        raise ModelError(f"there is no evaluator called {name!r}")
+    try:
+        evaluator = found[0].load()()
+    except Exception as error:
+        raise ModelError(f"evaluator {name!r} ({found[0].value}) does not load: {type(error).__name__}") from error
+    if not isinstance(evaluator, Evaluator):
+        raise ModelError(f"evaluator {name!r} ({found[0].value}) lacks attributes of the evaluator contract")
+    if evaluator.name != name:
+        raise ModelError(f"evaluator {name!r} ({found[0].value}) calls itself {evaluator.name!r}")
+    return evaluator
