@@ -60,8 +60,9 @@ _LIST_KEYS = (
     *("documents", "docs", "retrieved_documents", "retrieved_contexts", "contexts", "source_documents", "source_nodes"),
     *("nodes", "chunks", "passages", "matches", "hits", "points", "results", "records", "memories", "retrievalResults"),
     *("search_results", "items", "sources", "context", "value", "outputs", "output", "result", "response", "data"),
-    *("return", "retriever"),
+    *("return", "retriever", "retrieved_references", "references", "citations"),
 )
+_MIN_TEXT = 20  # characters on average: lists of shorter strings are labels, sub-questions or steps
 
 
 def documents_in(value: Any, depth: int = _MAX_DEPTH) -> list[Document]:  # noqa: ANN401 (any JSON-like value)
@@ -101,11 +102,11 @@ def has_documents(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
     value = decode(value).value
     if isinstance(value, Mapping):
         return any(has_documents(value[key]) for key in ("documents", "context", "docs", "outputs") if key in value)
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(item, Mapping) and not is_message(item) and _is_record(item) for item in value[:20])
-    )
+    if not isinstance(value, list) or not value:
+        return False
+    if all(isinstance(item, str) for item in value):
+        return sum(map(len, value)) >= _MIN_TEXT * len(value)
+    return all(isinstance(item, Mapping) and not is_message(item) and _is_record(item) for item in value[:20])
 
 
 def tool_documents(value: Any) -> list[Document]:  # noqa: ANN401 (any JSON-like value)

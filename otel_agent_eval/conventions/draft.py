@@ -23,6 +23,7 @@ from otel_agent_eval.evaluation.interaction import Document, Part, Turn
 
 _WRAPPERS = frozenset({Role.AGENT, Role.CHAIN, Role.OTHER})
 _RETRIEVERS = frozenset({Role.RETRIEVER, Role.RERANKER, Role.MEMORY})
+_MIN_PIECES, _MAX_PIECE = 8, 12
 _WITHOUT_ANSWER = frozenset({Role.EMBEDDING, Role.EVALUATOR, Role.GUARDRAIL, Role.PROMPT})
 
 
@@ -74,7 +75,7 @@ class Draft:
         elif self.role in {Role.AGENT, Role.CHAIN}:
             self._answer(last_text(found, "assistant"))
         else:
-            for message in found:
+            for message in _joined(found):
                 self._answer(message.text)
         self._add_output_flags(found)
         self._read(key, Part.ANSWER if cut or any(m.truncated for m in found) else None)
@@ -126,7 +127,8 @@ class Draft:
 
     def variable(self, key: str, name: str, value: Any) -> None:  # noqa: ANN401 (any attribute value)
         """Add a value that was filled into a prompt template; one named like a question is the question."""
-        found = text(value)
+        texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        found = "\n".join(value) if texts else text(value)
         if found:
             self.variables[name] = found
             self.question = self.question or question_variable({name: found})
@@ -142,7 +144,7 @@ class Draft:
         decoded, _ = decode(value)
         if self.role in _WRAPPERS and not self.turns:
             found = _only_messages(decoded)
-            if found:
+            if input_turns(found):
                 self._add_input(found)
                 self._read(key, None)
         self.asked(key, value)
@@ -162,6 +164,9 @@ class Draft:
             self.output_captured = True
             if has_documents(decoded):
                 self.retrieved(key, value)
+            if _is_tool_message(decoded):
+                self.role = Role.TOOL if self.role is Role.OTHER else self.role
+                self.tool_result(key, value)
             found = answer_in(decoded)
             if found:
                 self._answer(found)
@@ -254,3 +259,15 @@ def _only_messages(value: Any) -> list[Message]:  # noqa: ANN401 (any JSON-like 
             return []
         value = decode(value[key]).value
     return []
+
+
+def _is_tool_message(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
+    return is_message(value) and read_messages(value, "assistant")[0].role == "tool"
+
+
+def _joined(found: Sequence[Message]) -> Sequence[Message]:
+    """Join the pieces of a stream that were sent as a message each (BeeAI): many, and each a word or less."""
+    texts = [message.text for message in found if message.text]
+    if len(texts) < _MIN_PIECES or sum(map(len, texts)) > _MAX_PIECE * len(texts):
+        return found
+    return [Message("assistant", "".join(texts))]

@@ -21,6 +21,7 @@ _ANSWER_KEYS = (
     *("candidates", "generations", "content", "text", "value", "update", "return_values", "raw", "data"),
     *("output_data", "final_result", "llm_response"),
 )
+_NOT_QUESTIONS = frozenset({"name", "id", "type", "model", "session_id", "thread_id", "user_id", "language", "mode"})
 _VARIABLE_NAMES = frozenset(QUESTION_KEYS[:14])
 
 
@@ -85,7 +86,7 @@ def _question_in_list(value: list[Any], depth: int) -> str:
     if all(isinstance(item, str) for item in value):
         if len(value) == 2 and value[0].lower() in {"user", "human"}:  # noqa: PLR2004 (a pair of role and text)
             return text(value[1])
-        return text(value[0]) if len(value) == 1 else ""
+        return question_in(value[0], depth - 1) if len(value) == 1 else ""
     first = decode(value[0]).value
     if isinstance(first, list) or is_message(first) or is_part(first):
         return last_text(read_messages(value, "user"), "user")
@@ -95,5 +96,7 @@ def _question_in_list(value: list[Any], depth: int) -> str:
 
 def _only_string(value: Mapping[str, Any]) -> str:
     """Take the only text of a mapping: `{"city_question": "..."}`."""
-    strings = [item for item in value.values() if isinstance(item, str) and not is_absent(item)]
-    return text(strings[0]) if len(strings) == 1 and len(value) == 1 else ""
+    if len(value) != 1:
+        return ""
+    ((key, item),) = value.items()
+    return text(item) if isinstance(item, str) and key not in _NOT_QUESTIONS else ""

@@ -172,7 +172,9 @@ def _single_role(value: Mapping[str, Any]) -> str:
     """Recognise `{"user": "hi"}`, as Monocle writes messages."""
     if len(value) == 1:
         ((key, content),) = value.items()
-        if key in {"system", "user", "human", "assistant", "ai", "model", "bot", "tool"} and not is_absent(content):
+        if key in {"system", "user", "human", "assistant", "ai", "model", "bot", "tool"} and not isinstance(
+            content, bool
+        ):
             return ROLES[key]
     return ""
 
@@ -203,6 +205,8 @@ def _role_of(value: Mapping[str, Any], default: str) -> str:
         name = name[0] if isinstance(name, list) and name else name  # noqa: PLW2901 (the class name at the end of a path)
         if isinstance(name, str) and name.lower() in ROLES:
             return ROLES[name.lower()]
+    if isinstance(value.get("role"), str) and "additional_kwargs" in value:
+        return "tool"  # Langfuse's LangChain handler for JavaScript puts the name of the tool there
     return default
 
 

@@ -1,6 +1,5 @@
 """Conventions that write an input and an output under the same names for every kind of span."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from otel_agent_eval.conventions.draft import Draft
@@ -18,75 +17,78 @@ class Pair(NamedTuple):
     given: tuple[str, ...]
     returned: tuple[str, ...]
     role: Role = Role.OTHER
+    variables: str = ""  # what the names of values begin with that were filled into a prompt
 
 
-PAIRS: Mapping[str, Pair] = {
-    pair.convention: pair
-    for pair in (
-        Pair("langfuse", ("langfuse.observation.",), ("langfuse.observation.input",), ("langfuse.observation.output",)),
-        Pair("langfuse_trace", ("langfuse.trace.",), ("langfuse.trace.input",), ("langfuse.trace.output",)),
-        Pair("mlflow", ("mlflow.",), ("mlflow.spanInputs",), ("mlflow.spanOutputs",)),
-        Pair(
-            "langsmith",
-            ("langsmith.", "gen_ai.prompt", "gen_ai.completion"),
-            ("gen_ai.prompt",),
-            ("gen_ai.completion",),
+PAIRS: tuple[Pair, ...] = (
+    Pair(
+        "langfuse",
+        ("langfuse.observation.", "langfuse.trace."),
+        ("langfuse.observation.input", "langfuse.trace.input"),
+        ("langfuse.observation.output", "langfuse.trace.output"),
+    ),
+    Pair("mlflow", ("mlflow.",), ("mlflow.spanInputs",), ("mlflow.spanOutputs",)),
+    Pair("langsmith", ("langsmith.",), ("gen_ai.prompt",), ("gen_ai.completion",)),
+    Pair("otel_genai", ("gen_ai.prompt", "gen_ai.completion"), ("gen_ai.prompt",), ("gen_ai.completion",)),
+    Pair(
+        "haystack",
+        ("haystack.",),
+        ("haystack.component.input", "haystack.pipeline.input_data", "haystack.agent.input", "haystack.tool.input"),
+        (
+            *("haystack.component.output", "haystack.pipeline.output_data", "haystack.agent.output"),
+            "haystack.tool.output",
         ),
-        Pair(
-            "haystack",
-            ("haystack.",),
-            ("haystack.component.input", "haystack.pipeline.input_data", "haystack.agent.input", "haystack.tool.input"),
-            (
-                *("haystack.component.output", "haystack.pipeline.output_data", "haystack.agent.output"),
-                "haystack.tool.output",
-            ),
+    ),
+    Pair(
+        "openllmetry",
+        ("traceloop.entity.", "gen_ai.task."),
+        ("traceloop.entity.input", "gen_ai.task.input"),
+        ("traceloop.entity.output", "gen_ai.task.output"),
+    ),
+    Pair(
+        "trulens",
+        ("ai.observability.", "trulens."),
+        (
+            *("ai.observability.record_root.input", "ai.observability.retrieval.query_text"),
+            *("trulens.sem.retrieval.query_text", "ai.observability.call.kwargs.query"),
         ),
-        Pair("traceloop", ("traceloop.entity.",), ("traceloop.entity.input",), ("traceloop.entity.output",)),
-        Pair("openllmetry_task", ("gen_ai.task.",), ("gen_ai.task.input",), ("gen_ai.task.output",)),
-        Pair(
-            "trulens",
-            ("ai.observability.", "trulens."),
-            (
-                *("ai.observability.record_root.input", "ai.observability.retrieval.query_text"),
-                *("trulens.sem.retrieval.query_text", "ai.observability.call.kwargs.query"),
-            ),
-            (
-                *("ai.observability.record_root.output", "ai.observability.retrieval.retrieved_contexts"),
-                *("trulens.sem.retrieval.retrieved_contexts", "ai.observability.call.return"),
-            ),
+        (
+            *("ai.observability.record_root.output", "ai.observability.retrieval.retrieved_contexts"),
+            *("trulens.sem.retrieval.retrieved_contexts", "ai.observability.call.return"),
         ),
-        Pair(
-            "openlit",
-            ("gen_ai.workflow.", "gen_ai.framework.", "gen_ai.content.", "gen_ai.agent.final", "gen_ai.vectordb."),
-            (
-                *("gen_ai.content.prompt", "gen_ai.workflow.input", "gen_ai.framework.pipeline.input_data"),
-                "gen_ai.vectordb.search.query",
-            ),
-            (
-                *("gen_ai.content.completion", "gen_ai.workflow.output", "gen_ai.framework.pipeline.output_data"),
-                "gen_ai.agent.final_result",
-            ),
+        variables="ai.observability.call.kwargs.",
+    ),
+    Pair(
+        "openlit",
+        ("gen_ai.workflow.", "gen_ai.framework.", "gen_ai.content.", "gen_ai.agent.final", "gen_ai.vectordb."),
+        (
+            *("gen_ai.content.prompt", "gen_ai.workflow.input", "gen_ai.framework.pipeline.input_data"),
+            "gen_ai.vectordb.search.query",
         ),
-        Pair(
-            "spring_ai",
-            ("spring.ai.", "db.vector.query."),
-            ("db.vector.query.content", "spring.ai.chat.client.user.text"),
-            ("spring.ai.vectorstore.query.response.documents", "db.vector.query.response.documents"),
-            Role.RETRIEVER,
+        (
+            *("gen_ai.content.completion", "gen_ai.workflow.output", "gen_ai.framework.pipeline.output_data"),
+            "gen_ai.agent.final_result",
         ),
-        Pair("mcp", ("mcp.",), (), ("mcp.tool.result", "mcp.response.value"), Role.TOOL),
-        Pair("langwatch", ("langwatch.",), ("langwatch.input",), ("langwatch.output",)),
-        Pair("laminar", ("lmnr.",), ("lmnr.span.input",), ("lmnr.span.output",)),
-        Pair(
-            "braintrust",
-            ("braintrust.",),
-            ("braintrust.input_json", "braintrust.input"),
-            ("braintrust.output_json", "braintrust.output"),
-        ),
-        Pair("genkit", ("genkit:",), ("genkit:input",), ("genkit:output",)),
-        Pair("agentops", ("agentops.",), ("agentops.entity.input",), ("agentops.entity.output",)),
-    )
-}
+    ),
+    Pair(
+        "spring_ai",
+        ("spring.ai.", "db.vector.query."),
+        ("db.vector.query.content", "spring.ai.chat.client.user.text"),
+        ("spring.ai.vectorstore.query.response.documents", "db.vector.query.response.documents"),
+        Role.RETRIEVER,
+    ),
+    Pair("mcp", ("mcp.",), (), ("mcp.tool.result", "mcp.response.value"), Role.TOOL),
+    Pair("langwatch", ("langwatch.",), ("langwatch.input",), ("langwatch.output",)),
+    Pair("laminar", ("lmnr.",), ("lmnr.span.input",), ("lmnr.span.output",)),
+    Pair(
+        "braintrust",
+        ("braintrust.",),
+        ("braintrust.input_json", "braintrust.input"),
+        ("braintrust.output_json", "braintrust.output"),
+    ),
+    Pair("genkit", ("genkit:",), ("genkit:input",), ("genkit:output",)),
+    Pair("agentops", ("agentops.",), ("agentops.entity.input",), ("agentops.entity.output",)),
+)
 
 
 def pair_reader(pair: Pair) -> Reader:
@@ -103,6 +105,10 @@ def pair_reader(pair: Pair) -> Reader:
         for key in pair.returned:
             if not (draft.answers or draft.documents) and not is_absent(attributes.get(key)):
                 draft.returned(key, attributes[key])
+        if pair.variables and draft.role is Role.LLM:
+            for key, value in attributes.items():
+                if key.startswith(pair.variables):
+                    draft.variable(key, key.removeprefix(pair.variables), value)
         return draft.extract()
 
     return read

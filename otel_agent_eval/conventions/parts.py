@@ -48,10 +48,14 @@ _MEDIA = {
     "document-url": "file",
 }
 
+_TOOL_USE = ("{'toolUseId'", '{"toolUseId"')
+
 # Blocks without a type: the key says what they are (Bedrock, Gemini, Haystack).
 _UNTYPED = {
     "reasoningContent": "reasoning",
     "toolUse": "tool_call",
+    "toolUseId": "tool_call",
+    "tools": "tool_call",
     "tool_use": "tool_call",
     "function_call": "tool_call",
     "functionCall": "tool_call",
@@ -76,6 +80,7 @@ _UNTYPED = {
     "reasoning": "reasoning",
     "message_content": "wrapper",
 }
+_WRAPPED_RESULTS = frozenset({"text", "json", "content", "error-text", "function_result", "tool_result"})
 _RESULT_KEYS = ("response", "result", "output", "content", "server_tool_call_response", "tool_result", "value", "text")
 _TEXT_KEYS = ("text", "content", "value", "message")
 
@@ -116,28 +121,31 @@ def is_part(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
 def result_text(value: Any, depth: int = _MAX_DEPTH) -> str:  # noqa: ANN401 (any JSON-like value)
     """Give a tool's result as text: the text of its blocks where it has blocks, else JSON."""
     value = decode(value).value if isinstance(value, str) else value
-    if (
-        depth > 0
-        and isinstance(value, list)
-        and value
-        and all(is_part(item) or isinstance(item, str) for item in value)
-    ):
+    if depth <= 0 or is_absent(value):
+        return ""
+    if _is_blocks(value):
         inner = Parts()
         read_parts(value, inner, depth - 1)
         return "\n".join(inner.texts + inner.results)
-    if isinstance(value, Mapping) and len(value) == 1:  # {"result": ...}, {"text": ...}
-        ((key, only),) = value.items()
-        if key in _RESULT_KEYS:
-            return result_text(only, depth - 1) if depth > 0 else ""
-    if isinstance(value, Mapping) and value.get("type") in {"text", "json", "content", "error-text"}:  # Vercel, MCP
-        return result_text(value.get("value", value.get("text")), depth - 1) if depth > 0 else ""
+    if isinstance(value, Mapping):
+        if _is_blocks(value.get("content")):  # MCP: {"content": [...], "isError": false}
+            return result_text(value["content"], depth - 1)
+        wrapped = value.get("type") in _WRAPPED_RESULTS or len(value) == 1
+        key = next((key for key in _RESULT_KEYS if value.get(key) is not None), None)
+        if wrapped and key is not None:
+            return result_text(value[key], depth - 1)
     return text(value)
 
 
+def _is_blocks(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
+    return isinstance(value, list) and bool(value) and all(is_part(item) or isinstance(item, str) for item in value)
+
+
 def _read_text(content: str, into: Parts, depth: int) -> None:
-    """Read a string: text, or (Strands, Koog, AgentCore) a JSON list of parts."""
-    if content.lstrip()[:2] in {"[{", '"['}:
+    """Read a string: text, or (Strands, Koog, AgentCore) a JSON list of parts, or (Monocle) one tool call."""
+    if content.lstrip()[:2] in {"[{", '"['} or content.startswith(_TOOL_USE):
         blocks, truncated = decode(content)
+        blocks = [blocks] if isinstance(blocks, Mapping) else blocks
         if isinstance(blocks, list) and blocks and all(is_part(block) for block in blocks):
             into.truncated = into.truncated or truncated
             read_parts(blocks, into, depth - 1)

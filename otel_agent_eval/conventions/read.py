@@ -1,6 +1,7 @@
 """Reads a span: the table of readers, and how what they find becomes one Extract."""
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -37,7 +38,7 @@ READERS: tuple[Reader, ...] = (
     genai_events.read_events,
     pydantic_ai.read,
     adk.read,
-    *map(pair_reader, PAIRS.values()),
+    *map(pair_reader, PAIRS),
     genai_events.read_records,
     litellm.read,
     livekit.read,
@@ -45,6 +46,7 @@ READERS: tuple[Reader, ...] = (
 )
 """In order of precedence: each part of a span is taken from the first reader that finds it."""
 
+_RETRIEVAL: Final = re.compile(r"retriev|vector.?search|similarity.?search|knowledge.?base|search.?doc", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
 
@@ -79,6 +81,8 @@ def read(span: SpanView, readers: Sequence[Reader] = READERS) -> Extract:
     merged = found[0] if len(found) == 1 else _merge(found)
     role = role_of(span)
     role = merged.role if role is Role.OTHER else role
+    if role in {Role.CHAIN, Role.OTHER} and merged.documents and _RETRIEVAL.search(span.name):
+        role = Role.RETRIEVER  # a function of the application itself, traced by a decorator
     return replace(
         merged,
         role=role,

@@ -91,6 +91,34 @@ _VERCEL: Mapping[str, Role] = {
     "ai.embedMany": Role.EMBEDDING,
     "ai.rerank": Role.RERANKER,
 }
+# What a span does if no kind is stated but one of these is: the first that fits.
+_IMPLIED: Mapping[str, Role] = {
+    "gen_ai.tool.name": Role.TOOL,
+    "gen_ai.tool.call.id": Role.TOOL,
+    "mcp.tool.name": Role.TOOL,
+    "haystack.tool.name": Role.TOOL,
+    "gen_ai.retrieval.query.text": Role.RETRIEVER,
+    "gen_ai.retrieval.documents": Role.RETRIEVER,
+    "db.vector.query.content": Role.RETRIEVER,
+    "gen_ai.vectordb.search.query": Role.RETRIEVER,
+    "haystack.agent.input": Role.AGENT,
+    "haystack.pipeline.input_data": Role.CHAIN,
+    "gen_ai.workflow.name": Role.CHAIN,
+    "gen_ai.step.name": Role.CHAIN,
+    "gen_ai.task.name": Role.CHAIN,
+}
+_HAYSTACK = (  # how the names of its components' classes end
+    ("Retriever", Role.RETRIEVER),
+    ("WebSearch", Role.RETRIEVER),
+    ("Ranker", Role.RERANKER),
+    ("Generator", Role.LLM),
+    ("Embedder", Role.EMBEDDING),
+    ("Evaluator", Role.EVALUATOR),
+    ("PromptBuilder", Role.PROMPT),
+    ("ToolInvoker", Role.TOOL),
+    ("Agent", Role.AGENT),
+)
+_AGENT_SPANS = ("invoke_agent ", "create_agent ")
 _GUARDS = frozenset({Role.EVALUATOR, Role.GUARDRAIL})
 
 
@@ -101,11 +129,17 @@ def role_of(span: SpanView) -> Role:
     judged again.
     """
     stated = [_word(span.attributes.get(key)) for key in _KEYS]
-    guard = next((role for role in stated if role in _GUARDS), None)
+    component = _haystack(span.attributes.get("haystack.component.type"))
+    guard = next((role for role in (component, *stated) if role in _GUARDS), None)
     if guard is not None:
         return guard
     vercel = _vercel(span.attributes.get("ai.operationId"))
-    return next((role for role in (vercel, *stated) if role is not Role.OTHER), Role.OTHER)
+    found = next((role for role in (vercel, component, *stated) if role is not Role.OTHER), Role.OTHER)
+    if found is Role.LLM and span.name.startswith(_AGENT_SPANS):
+        return Role.AGENT  # LangGraph by Splunk's utilities: the operation says "chat"
+    if found is not Role.OTHER:
+        return found
+    return next((role for key, role in _IMPLIED.items() if key in span.attributes), Role.OTHER)
 
 
 def _word(value: Any) -> Role:
@@ -132,3 +166,9 @@ def _vercel(operation: Any) -> Role:
     if f"ai.{base}" in _VERCEL:
         return _VERCEL[f"ai.{base}"]
     return Role.LLM if step.startswith("do") else Role.CHAIN
+
+
+def _haystack(component: Any) -> Role:
+    if not isinstance(component, str):
+        return Role.OTHER
+    return next((role for ending, role in _HAYSTACK if component.endswith(ending)), Role.CHAIN)

@@ -19,6 +19,7 @@ _ABSENT = frozenset(
         "none",
         "undefined",
         "<not specified>",
+        "__end__",  # LangGraph's name for where a graph ends
         "<not serializable>",
         "<unserializable>",
         "__redacted__",
