@@ -1,0 +1,134 @@
+"""Shows judged answers on the terminal, a line each as they come."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from otel_agent_eval.evaluation.evaluation import Label, Outcome
+from otel_agent_eval.exporters.console_rows import Row, Verdict, rows
+from otel_agent_eval.exporters.exporter import Permanent
+from otel_agent_eval.signals import Payload, Signal
+
+_COLUMNS = ("toxicity", "faithfulness", "relevance")
+_HEADER_EVERY = 40
+_STYLES = {Label.PASS.value: "green", Label.FAIL.value: "bold red"}
+_PLAIN_TEXT_LIMIT = 120
+
+
+class PipeSafeConsole(Console):
+    """A console that says when nobody reads it any more; rich's own ends the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Called within the handling of the error."""
+        raise  # noqa: PLE0704 (the error being handled)
+
+
+class ConsoleExporter:
+    """Prints a table on a terminal, plain lines elsewhere. Only traces are shown; what is not judged is not."""
+
+    signals = frozenset({Signal.TRACES})
+
+    def __init__(self, name: str = "console", console: Console | None = None) -> None:
+        self.name = name
+        self._console = console or PipeSafeConsole()
+        self._printed = 0
+        self._turn = asyncio.Lock()
+
+    async def export(self, payload: Payload) -> int:
+        """Print the request's judged answers; see `Exporter`."""
+        try:
+            found = rows(ExportTraceServiceRequest.FromString(payload.body))
+        except DecodeError:
+            raise Permanent("DecodeError") from None
+        if found:
+            async with self._turn:
+                try:
+                    await asyncio.to_thread(self._print, found)  # a reader that stops must not stop the gateway
+                except OSError as error:
+                    raise Permanent(type(error).__name__) from None
+        return 0
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _print(self, found: list[Row]) -> None:
+        if not self._console.is_terminal:
+            for row in found:
+                self._console.print(Text(plain_line(row)), soft_wrap=True)
+            return
+        self._console.print(table(found, self._console.width, header=self._printed % _HEADER_EVERY == 0))
+        self._printed += len(found)
+
+
+def table(found: list[Row], width: int, *, header: bool) -> Table:
+    """Lay out rows in columns whose widths depend on the terminal's only, so that tables printed in turn line up."""
+    fixed = 8 + 16 + 3 * 18
+    text = max(12, (width - fixed - 7) // 2)
+    result = Table(box=None, show_header=header, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for title, size in (("time", 8), ("agent", 16), ("question", text), ("answer", text)):
+        result.add_column(title, width=size, no_wrap=True, overflow="ellipsis")
+    for title in _COLUMNS:
+        result.add_column(title, width=18, no_wrap=True, overflow="ellipsis")
+    for row in found:
+        result.add_row(
+            _clock(row.time),
+            Text(row.agent or row.service),
+            Text(row.question),
+            Text(row.answer, style="red" if row.label == Label.FAIL else ""),
+            *(_cell(row.verdicts.get(name)) for name in _COLUMNS),
+        )
+        for name, verdict in _others(row):
+            result.add_row("", "", "", Text.assemble(f"{name} ", _cell(verdict)), "", "", "")
+    return result
+
+
+def plain_line(row: Row) -> str:
+    """Write a row in one line."""
+    shown = [(name, row.verdicts[name]) for name in _COLUMNS if name in row.verdicts] + list(_others(row))
+    verdicts = "  ".join(f"{name}: {describe(verdict)}" for name, verdict in shown)
+    who = "/".join(part for part in (row.service, row.agent) if part)
+    texts = f"Q: {_short(row.question)}  A: {_short(row.answer)}"
+    return f"{_clock(row.time)}  {row.label or '-':4}  {who}  {verdicts}  {texts}"
+
+
+def describe(verdict: Verdict) -> str:
+    """Say in a few words how an evaluation ended."""
+    if verdict.score is not None:
+        categories = f" ({', '.join(verdict.categories)})" if verdict.categories else ""
+        return f"{verdict.score:.2f} {verdict.label}{categories}"
+    reason = verdict.reason if verdict.outcome == Outcome.FAILED else verdict.reason.replace("_", " ")
+    return f"{verdict.outcome}: {reason}"
+
+
+def _cell(verdict: Verdict | None) -> Text:
+    if verdict is None:
+        return Text("")
+    if verdict.outcome == Outcome.FAILED:
+        return Text(describe(verdict), style="yellow")
+    if verdict.score is None:
+        return Text(verdict.reason.replace("_", " "), style="dim")
+    return Text(describe(verdict), style=_STYLES.get(verdict.label, ""))
+
+
+def _others(row: Row) -> Iterator[tuple[str, Verdict]]:
+    """Give the evaluations without a column that say something is wrong."""
+    for name, verdict in row.verdicts.items():
+        if name not in _COLUMNS and (verdict.label == Label.FAIL or verdict.outcome == Outcome.FAILED):
+            yield name, verdict
+
+
+def _clock(nanoseconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(nanoseconds / 1e9, UTC).astimezone().strftime("%H:%M:%S")
+    except (OverflowError, ValueError, OSError):  # a sender's clock can say anything
+        return "--:--:--"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _PLAIN_TEXT_LIMIT else text[: _PLAIN_TEXT_LIMIT - 1] + "…"
