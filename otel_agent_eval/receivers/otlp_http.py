@@ -96,28 +96,32 @@ class OtlpHttpReceiver:
 
     def _export(self, signal: Signal) -> Callable[[Request], Awaitable[Response]]:
         async def export(request: Request) -> Response:
-            media_type = _media_type(request)
             try:
-                body = await self._read(request)
+                return await self._answer(signal, request)
             except ClientDisconnect:
                 return Response(status_code=Cause.SLOW.http_status)  # nobody is there to read it
-            except Rejection as rejection:
-                self._intake.observe(signal, Transport.HTTP, 0, rejection.cause)
-                return _answer(rejection, media_type, close=True)  # the rest of the body is not waited for
-            if (unsupported := _unsupported(request, media_type)) is not None:
-                self._intake.observe(signal, Transport.HTTP, 0, unsupported.cause)
-                return _answer(unsupported, media_type)
-            gzip = _GZIP_BY_ENCODING[_encoding(request)]
-            headers = request.headers.items()
-            try:
-                await self._intake.take(signal, Transport.HTTP, body, headers, gzip=gzip, json=media_type == JSON)
-            except Rejection as rejection:
-                return _answer(rejection, media_type)
             except asyncio.CancelledError:  # the grace is over; the server's own answer, 500, would lose the data
-                return _answer(Unavailable(Cause.STOPPING, "shutting down"), media_type)
-            return Response(_SUCCESS[media_type], media_type=media_type)
+                return _rejected(Unavailable(Cause.STOPPING, "shutting down"), _media_type(request))
 
         return export
+
+    async def _answer(self, signal: Signal, request: Request) -> Response:
+        media_type = _media_type(request)
+        try:
+            body = await self._read(request)
+        except Rejection as rejection:
+            self._intake.observe(signal, Transport.HTTP, 0, rejection.cause)
+            return _rejected(rejection, media_type, close=True)  # the rest of the body is not waited for
+        if (unsupported := _unsupported(request, media_type)) is not None:
+            self._intake.observe(signal, Transport.HTTP, 0, unsupported.cause)
+            return _rejected(unsupported, media_type)
+        gzip = _GZIP_BY_ENCODING[_encoding(request)]
+        headers = request.headers.items()
+        try:
+            await self._intake.take(signal, Transport.HTTP, body, headers, gzip=gzip, json=media_type == JSON)
+        except Rejection as rejection:
+            return _rejected(rejection, media_type)
+        return Response(_SUCCESS[media_type], media_type=media_type)
 
     async def _read(self, request: Request) -> bytes:
         """Read the body up to the limit, and then on for a while, so that the sender comes to read its answer."""
@@ -174,7 +178,7 @@ def _unsupported(request: Request, media_type: str) -> Rejection | None:
     return None
 
 
-def _answer(rejection: Rejection, media_type: str, *, close: bool = False) -> Response:
+def _rejected(rejection: Rejection, media_type: str, *, close: bool = False) -> Response:
     """Answer in the content type of the request; in JSON, which people can read, where that is not one of ours."""
     headers = {"Connection": "close"} if close else {}
     if rejection.retry_after is not None:
