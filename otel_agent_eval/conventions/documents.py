@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from otel_agent_eval.conventions.messages import is_message, read_messages
-from otel_agent_eval.conventions.parts import is_part, result_text
+from otel_agent_eval.conventions.parts import is_part, result_text, undotted
 from otel_agent_eval.conventions.values import decode, is_absent, number, text
 from otel_agent_eval.evaluation.interaction import Document
 
@@ -142,7 +142,7 @@ def _from_list(value: Sequence[Any], depth: int) -> list[Document]:
         if isinstance(item, str):
             documents += [Document(id="", text=text(item))] if not is_absent(item) else []
         elif isinstance(item, Mapping):
-            one = _document(item, depth)
+            one = _document(undotted(item, "document."), depth)
             if one is not None:
                 documents.append(one)
         elif isinstance(item, list):

@@ -140,6 +140,8 @@ class Draft:
             return
         if self.role is Role.LLM:
             self.request(key, value)
+            if not self.turns:
+                self.asked(key, value)  # the arguments of a function that calls a model
             return
         decoded, _ = decode(value)
         if self.role in _WRAPPERS and not self.turns:

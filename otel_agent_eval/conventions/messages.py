@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from otel_agent_eval.conventions.parts import Parts, is_part, read_parts
+from otel_agent_eval.conventions.parts import Parts, is_part, read_parts, undotted
 from otel_agent_eval.conventions.values import decode, is_absent, text
 from otel_agent_eval.evaluation.interaction import Document, Turn
 
@@ -56,7 +56,7 @@ _OUTPUT_KEYS = (
     *("responses", "result", "results", "llm_response", "completion", "content", "output_text", "outputText", "text"),
     *("generated_text", "value", "update", "data"),
 )
-_CONTENT_KEYS = ("parts", "content", "contents", "_content", "blocks", "text", "delta")
+_CONTENT_KEYS = ("parts", "content", "contents", "_content", "blocks", "text", "delta", "message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,7 @@ def read_messages(value: Any, role: str, depth: int = _MAX_DEPTH) -> list[Messag
     if isinstance(value, str):
         return [Message(role, text(value))]
     if isinstance(value, Mapping):
+        value = undotted(value, "message.")
         return [_read_message(value, role)] if is_message(value) or is_part(value) else []
     if not isinstance(value, list):
         return []
@@ -142,6 +143,8 @@ def is_message(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
     """Say whether a value is one message."""
     if not isinstance(value, Mapping):
         return False
+    if "message.role" in value or "message.content" in value:
+        return True
     if isinstance(value.get("role") or value.get("_role"), str) or _single_role(value):
         return True
     if "lc" in value and isinstance(value.get("id"), list):
@@ -235,12 +238,12 @@ def _make(role: str, value: Any) -> Message:  # noqa: ANN401 (any JSON-like valu
     )
 
 
-def _read_fields(value: Mapping[str, Any], parts: Parts) -> None:
+def _read_fields(value: Mapping[str, Any], parts: Parts, depth: int = _MAX_DEPTH) -> None:
     for key in _CONTENT_KEYS:
         if not is_absent(value.get(key)):
             content = value[key]
-            if key == "delta" or (isinstance(content, Mapping) and is_message(content)):
-                _read_fields(content, parts) if isinstance(content, Mapping) else read_parts(content, parts)
+            if isinstance(content, Mapping) and depth > 0 and not is_part(content):
+                _read_fields(content, parts, depth - 1)
             else:
                 read_parts(content, parts)
             if parts.texts or parts.results or parts.media or parts.documents:

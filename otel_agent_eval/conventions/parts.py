@@ -107,7 +107,7 @@ def read_parts(content: Any, into: Parts, depth: int = _MAX_DEPTH) -> None:  # n
         for part in content[:_MAX_PARTS]:
             read_parts(part, into, depth - 1)
     elif isinstance(content, Mapping):
-        _read_part(content, into, depth)
+        _read_part(undotted(content, "message_content."), into, depth)
 
 
 def is_part(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
@@ -146,13 +146,26 @@ def _read_text(content: str, into: Parts, depth: int) -> None:
     if content.lstrip()[:2] in {"[{", '"['} or content.startswith(_TOOL_USE):
         blocks, truncated = decode(content)
         blocks = [blocks] if isinstance(blocks, Mapping) else blocks
-        if isinstance(blocks, list) and blocks and all(is_part(block) for block in blocks):
+        if isinstance(blocks, list) and blocks and all(is_part(block) or _is_nested(block) for block in blocks):
             into.truncated = into.truncated or truncated
-            read_parts(blocks, into, depth - 1)
+            for block in blocks[:_MAX_PARTS]:
+                read_parts(block["content"] if _is_nested(block) else block, into, depth - 1)
             return
     found = text(content)
     if found:
         into.texts.append(found)
+
+
+def _is_nested(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
+    """Recognise a message inside the content of a message (AgentCore)."""
+    return isinstance(value, Mapping) and isinstance(value.get("role"), str) and "content" in value
+
+
+def undotted(value: Mapping[str, Any], prefix: str) -> Mapping[str, Any]:
+    """Give a mapping without the prefix of its keys: OpenInference as JSON has `{"message.content": "..."}`."""
+    if not any(key.startswith(prefix) for key in value):
+        return value
+    return {key.removeprefix(prefix): item for key, item in value.items()}
 
 
 def _kind(part: Mapping[str, Any]) -> str:
