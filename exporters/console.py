@@ -16,6 +16,10 @@ from otel_agent_eval.exporters.exporter import Permanent
 from otel_agent_eval.signals import Payload, Signal
 
 _COLUMNS = ("toxicity", "faithfulness", "relevance")
+_CLOCK_WIDTH = 8
+_AGENT_WIDTH = 14
+_VERDICT_WIDTH = 14
+_WIDE = 110
 _HEADER_EVERY = 40
 _STYLES = {Label.PASS.value: "green", Label.FAIL.value: "bold red"}
 _PLAIN_TEXT_LIMIT = 120
@@ -67,24 +71,24 @@ class ConsoleExporter:
 
 
 def table(found: list[Row], width: int, *, header: bool) -> Table:
-    """Lay out rows in columns whose widths depend on the terminal's only, so that tables printed in turn line up."""
-    fixed = 8 + 16 + 3 * 18
-    text = max(12, (width - fixed - 7) // 2)
+    """Lay out rows in columns whose widths depend on the terminal's only, so that tables printed in turn line up.
+
+    A narrow terminal shows the answers without the questions.
+    """
+    with_question = width >= _WIDE
+    texts = ("question", "answer") if with_question else ("answer",)
+    left = width - _CLOCK_WIDTH - _AGENT_WIDTH - len(_COLUMNS) * _VERDICT_WIDTH - len(texts) - len(_COLUMNS) - 2
     result = Table(box=None, show_header=header, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    for title, size in (("time", 8), ("agent", 16), ("question", text), ("answer", text)):
+    sizes = {"time": _CLOCK_WIDTH, "agent": _AGENT_WIDTH, **dict.fromkeys(texts, max(8, left // len(texts)))}
+    for title, size in (sizes | dict.fromkeys(_COLUMNS, _VERDICT_WIDTH)).items():
         result.add_column(title, width=size, no_wrap=True, overflow="ellipsis")
-    for title in _COLUMNS:
-        result.add_column(title, width=18, no_wrap=True, overflow="ellipsis")
     for row in found:
-        result.add_row(
-            _clock(row.time),
-            Text(row.agent or row.service),
-            Text(row.question),
-            Text(row.answer, style="red" if row.label == Label.FAIL else ""),
-            *(_cell(row.verdicts.get(name)) for name in _COLUMNS),
-        )
-        for name, verdict in _others(row):
-            result.add_row("", "", "", Text.assemble(f"{name} ", _cell(verdict)), "", "", "")
+        question = [Text(row.question)] if with_question else []
+        answer = Text(row.answer, style="red" if row.label == Label.FAIL else "")
+        cells = [_cell(row.verdicts.get(name)) for name in _COLUMNS]
+        result.add_row(_clock(row.time), Text(row.agent or row.service), *question, answer, *cells)
+        for note in _notes(row):
+            result.add_row("", "", *[""] * len(question), note)
     return result
 
 
@@ -110,10 +114,19 @@ def _cell(verdict: Verdict | None) -> Text:
     if verdict is None:
         return Text("")
     if verdict.outcome == Outcome.FAILED:
-        return Text(describe(verdict), style="yellow")
+        return Text(f"! {verdict.reason}", style="yellow")
     if verdict.score is None:
         return Text(verdict.reason.replace("_", " "), style="dim")
-    return Text(describe(verdict), style=_STYLES.get(verdict.label, ""))
+    return Text(f"{verdict.score:.2f} {verdict.label}", style=_STYLES.get(verdict.label, ""))
+
+
+def _notes(row: Row) -> Iterator[Text]:
+    """Give what has no column: the kinds of toxicity, and other evaluations that say something is wrong."""
+    for name in _COLUMNS:
+        if name in row.verdicts and row.verdicts[name].categories:
+            yield Text(f"{name}: {', '.join(row.verdicts[name].categories)}", style="dim")
+    for name, verdict in _others(row):
+        yield Text.assemble((f"{name}: ", "dim"), _cell(verdict))
 
 
 def _others(row: Row) -> Iterator[tuple[str, Verdict]]:

@@ -103,7 +103,7 @@ def test_other_evaluators_are_named_when_they_fail() -> None:
     assert "input_toxicity: 0.99 fail" in plain_line(row)
     output = io.StringIO()
     Console(file=output, width=160).print(table([row], 160, header=True))
-    assert "input_toxicity 0.99 fail" in output.getvalue()
+    assert "input_toxicity: 0.99 fail" in output.getvalue()
 
 
 async def test_terminal_gets_a_table_with_one_header_and_colours() -> None:
@@ -116,6 +116,19 @@ async def test_terminal_gets_a_table_with_one_header_and_colours() -> None:
     assert shown.count("faithfulness") == 1
     assert shown.count("0.93 fail") == 2
     assert "\x1b[1;31m0.93 fail" in shown
+
+
+@pytest.mark.parametrize("width", [60, 80, 109, 110, 200])
+def test_table_fits_the_terminal(width: int) -> None:
+    output = io.StringIO()
+    found = rows(request(CONTENT | TOXIC))
+    Console(file=output, width=width).print(table(found, width, header=True))
+    lines = output.getvalue().splitlines()
+    assert all(len(line) <= width for line in lines)
+    assert len(lines) == 3
+    assert "question" in lines[0] or width < 110
+    assert "0.93 fail" in lines[1] or width < 80
+    assert "insult" in lines[2] or width < 109
 
 
 async def test_pipe_gets_one_plain_line_for_each_answer() -> None:
