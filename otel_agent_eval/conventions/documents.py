@@ -1,11 +1,10 @@
 """Retrieved documents, in every shape that retrievers, vector stores, rerankers, memories and tools return."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from otel_agent_eval.conventions.messages import is_message, read_messages
 from otel_agent_eval.conventions.parts import is_part, result_text, undotted
-from otel_agent_eval.conventions.values import decode, is_absent, number, text
+from otel_agent_eval.conventions.values import Json, decode, is_absent, number, text
 from otel_agent_eval.evaluation.interaction import Document
 
 _MAX_DEPTH = 8
@@ -65,7 +64,7 @@ _LIST_KEYS = (
 _MIN_TEXT = 20  # characters on average: lists of shorter strings are labels, sub-questions or steps
 
 
-def documents_in(value: Any, depth: int = _MAX_DEPTH) -> list[Document]:  # noqa: ANN401 (any JSON-like value)
+def documents_in(value: Json, depth: int = _MAX_DEPTH) -> list[Document]:  # noqa: PLR0911 (one for each shape)
     """Read what a retriever returned; `[]` where nothing has the shape of documents.
 
     A plain string is one document. Records with an id and no text give documents with the text `""`.
@@ -97,7 +96,7 @@ def documents_in(value: Any, depth: int = _MAX_DEPTH) -> list[Document]:  # noqa
     return _numbered([one]) if one is not None else []
 
 
-def has_documents(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
+def has_documents(value: Json) -> bool:
     """Say whether a value has the shape of retrieved records, whatever the span says it does."""
     value = decode(value).value
     if isinstance(value, Mapping):
@@ -109,7 +108,7 @@ def has_documents(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
     return all(isinstance(item, Mapping) and not is_message(item) and _is_record(item) for item in value[:20])
 
 
-def tool_documents(value: Any) -> list[Document]:  # noqa: ANN401 (any JSON-like value)
+def tool_documents(value: Json) -> list[Document]:
     """Read what a tool returned: its records where it returned records, else one document with all of its text."""
     decoded = decode(value).value
     if is_absent(decoded):
@@ -135,10 +134,10 @@ def tool_documents(value: Any) -> list[Document]:  # noqa: ANN401 (any JSON-like
     return [Document(id="0", text=body)] if body else []
 
 
-def _from_list(value: Sequence[Any], depth: int) -> list[Document]:
+def _from_list(value: Sequence[Json], depth: int) -> list[Document]:
     documents: list[Document] = []
     for item in value[:_MAX_DOCUMENTS]:
-        item = decode(item).value  # noqa: PLW2901 (JSON strings in a list)
+        item = decode(item).value  # noqa: PLW2901 (the same thing, decoded)
         if isinstance(item, str):
             documents += [Document(id="", text=text(item))] if not is_absent(item) else []
         elif isinstance(item, Mapping):
@@ -146,7 +145,7 @@ def _from_list(value: Sequence[Any], depth: int) -> list[Document]:
             if one is not None:
                 documents.append(one)
         elif isinstance(item, list):
-            if len(item) == 2 and isinstance(item[0], Mapping | str) and number(item[1]) is not None:  # noqa: PLR2004
+            if len(item) == 2 and isinstance(item[0], Mapping | str) and number(item[1]) is not None:  # noqa: PLR2004 (a pair)
                 documents += [  # LangChain's (document, score)
                     Document(id=d.id, text=d.text, score=number(item[1])) for d in _from_list(item[:1], depth)
                 ]
@@ -155,7 +154,7 @@ def _from_list(value: Sequence[Any], depth: int) -> list[Document]:
     return documents[:_MAX_DOCUMENTS]
 
 
-def _from_columns(value: Mapping[str, Any]) -> list[Document]:
+def _from_columns(value: Mapping[str, Json]) -> list[Document]:
     """Read Chroma's columns: `{"ids": [[...]], "documents": [[...]], "distances": [[...]]}`."""
     ids, texts = _flat(value.get("ids")), _flat(value.get("documents"))
     if not ids or not all(isinstance(item, str) for item in ids):
@@ -171,13 +170,13 @@ def _from_columns(value: Mapping[str, Any]) -> list[Document]:
     ]
 
 
-def _flat(value: Any) -> list[Any]:
+def _flat(value: Json) -> list[Json]:
     if not isinstance(value, list):
         return []
     return [item for row in value for item in row] if value and all(isinstance(row, list) for row in value) else value
 
 
-def _document(record: Mapping[str, Any], depth: int) -> Document | None:
+def _document(record: Mapping[str, Json], depth: int) -> Document | None:
     """Read one record; None where it has neither text nor an id."""
     body, identifier = _text_of(record, depth), _id_of(record)
     if not body and not identifier:
@@ -185,7 +184,7 @@ def _document(record: Mapping[str, Any], depth: int) -> Document | None:
     return Document(id=identifier, text=body, score=_score_of(record))
 
 
-def _text_of(record: Mapping[str, Any], depth: int) -> str:
+def _text_of(record: Mapping[str, Json], depth: int) -> str:
     for key in _TEXT_KEYS:
         found = record.get(key)
         if isinstance(found, str) and not is_absent(found):
@@ -206,7 +205,7 @@ def _text_of(record: Mapping[str, Any], depth: int) -> str:
     return ""
 
 
-def _id_of(record: Mapping[str, Any]) -> str:
+def _id_of(record: Mapping[str, Json]) -> str:
     for holder in (record, *(record.get(key) for key in _NESTED_KEYS)):
         if isinstance(holder, Mapping):
             for key in _ID_KEYS:
@@ -216,7 +215,7 @@ def _id_of(record: Mapping[str, Any]) -> str:
     return ""
 
 
-def _score_of(record: Mapping[str, Any]) -> float | None:
+def _score_of(record: Mapping[str, Json]) -> float | None:
     inner = [value for key in _NESTED_KEYS if isinstance(value := record.get(key), Mapping)]
     for holder in (record, *inner):
         for candidate in (holder, decode(holder.get("metadata")).value):
@@ -228,7 +227,7 @@ def _score_of(record: Mapping[str, Any]) -> float | None:
     return None
 
 
-def _is_record(item: Mapping[str, Any]) -> bool:
+def _is_record(item: Mapping[str, Json]) -> bool:
     if any(isinstance(item.get(key), str) for key in ("page_content", "pageContent")):
         return True
     kwargs = item.get("kwargs")

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from otel_agent_eval.conventions.documents import documents_in, has_documents, tool_documents
 from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.conventions.flat import unflatten
 from otel_agent_eval.conventions.inputs import answer_in, last_text, question_in, question_variable
 from otel_agent_eval.conventions.messages import (
+    ROLES,
     Message,
     input_turns,
     is_message,
@@ -18,7 +18,7 @@ from otel_agent_eval.conventions.messages import (
     read_system,
 )
 from otel_agent_eval.conventions.parts import is_part
-from otel_agent_eval.conventions.values import decode, is_absent, text
+from otel_agent_eval.conventions.values import Json, decode, is_absent, text
 from otel_agent_eval.evaluation.interaction import Document, Part, Turn
 
 _WRAPPERS = frozenset({Role.AGENT, Role.CHAIN, Role.OTHER})
@@ -45,7 +45,7 @@ class Draft:
     by_reference: bool = False
     output_captured: bool = False
 
-    def system(self, key: str, value: Any) -> None:  # noqa: ANN401 (any attribute value)
+    def system(self, key: str, value: Json) -> None:
         """Add system instructions, as the first turn."""
         decoded, cut = decode(value)
         found = [] if is_absent(value) else read_system(decoded)
@@ -53,7 +53,7 @@ class Draft:
             self.turns[:0] = input_turns(found)
             self._read(key, Part.QUESTION if cut else None)
 
-    def request(self, key: str, value: Any) -> None:  # noqa: ANN401 (any attribute value)
+    def request(self, key: str, value: Json) -> None:
         """Add what went into a model."""
         decoded, cut = decode(value)
         found = [] if is_absent(value) else read_request(decoded)
@@ -61,8 +61,8 @@ class Draft:
             self._add_input(found)
             self._read(key, Part.QUESTION if cut or any(m.truncated for m in found) else None)
 
-    def response(self, key: str, value: Any) -> None:  # noqa: ANN401 (any attribute value)
-        """Add what a model gave: each message a choice, or a whole conversation of which the last text is the answer."""
+    def response(self, key: str, value: Json) -> None:
+        """Add what a model gave: each message a choice, or a conversation of which the last text is the answer."""
         decoded, cut = decode(value)
         if value is None or (is_absent(value) and decoded != []):
             return
@@ -80,26 +80,26 @@ class Draft:
         self._add_output_flags(found)
         self._read(key, Part.ANSWER if cut or any(m.truncated for m in found) else None)
 
-    def indexed_request(self, attributes: Mapping[str, Any], prefix: str) -> None:
+    def indexed_request(self, attributes: Mapping[str, Json], prefix: str) -> None:
         """Add what went into a model, written under indexed keys or as one value."""
         value, keys, _ = unflatten(attributes, prefix)
         self._renamed(prefix, keys, lambda: self.request(prefix, value))
 
-    def indexed_response(self, attributes: Mapping[str, Any], prefix: str, dropped: int = 0) -> None:
+    def indexed_response(self, attributes: Mapping[str, Json], prefix: str, dropped: int = 0) -> None:
         """Add what a model gave, written under indexed keys or as one value; `dropped` attributes may leave gaps."""
         value, keys, gap = unflatten(attributes, prefix)
         self._renamed(prefix, keys, lambda: self.response(prefix, value))
         if gap and dropped:
             self.truncated.add(Part.ANSWER)
 
-    def indexed_retrieved(self, attributes: Mapping[str, Any], prefix: str, dropped: int = 0) -> None:
+    def indexed_retrieved(self, attributes: Mapping[str, Json], prefix: str, dropped: int = 0) -> None:
         """Add what a retriever returned, written under indexed keys or as one value."""
         value, keys, gap = unflatten(attributes, prefix)
         self._renamed(prefix, keys, lambda: self.retrieved(prefix, value))
         if gap and dropped:
             self.truncated.add(Part.DOCUMENTS)
 
-    def conversation(self, key: str, value: Any) -> None:  # noqa: ANN401 (any attribute value)
+    def conversation(self, key: str, value: Json) -> None:
         """Add a whole conversation, its last assistant text being the answer."""
         decoded, cut = decode(value)
         found = [] if is_absent(value) else read_messages(decoded, "user")
@@ -109,15 +109,15 @@ class Draft:
             self.output_captured = self.output_captured or found[-1].role == "assistant"
             self._read(key, Part.ANSWER if cut else None)
 
-    def retrieved(self, key: str, value: Any) -> None:  # noqa: ANN401 (any attribute value)
+    def retrieved(self, key: str, value: Json) -> None:
         """Add what a retriever, a reranker or a memory returned."""
         self._add_documents(key, value, documents_in)
 
-    def tool_result(self, key: str, value: Any) -> None:  # noqa: ANN401 (any attribute value)
+    def tool_result(self, key: str, value: Json) -> None:
         """Add what a tool returned."""
         self._add_documents(key, value, tool_documents)
 
-    def asked(self, key: str, value: Any) -> None:  # noqa: ANN401 (any attribute value)
+    def asked(self, key: str, value: Json) -> None:
         """Add the question, stated apart from messages or in the input of a chain."""
         decoded, cut = decode(value)
         found = "" if self.question or is_absent(value) else question_in(decoded)
@@ -125,7 +125,7 @@ class Draft:
             self.question = found
             self._read(key, Part.QUESTION if cut else None)
 
-    def variable(self, key: str, name: str, value: Any) -> None:  # noqa: ANN401 (any attribute value)
+    def variable(self, key: str, name: str, value: Json) -> None:
         """Add a value that was filled into a prompt template; one named like a question is the question."""
         texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
         found = "\n".join(value) if texts else text(value)
@@ -134,7 +134,7 @@ class Draft:
             self.question = self.question or question_variable({name: found})
             self._read(key, None)
 
-    def given(self, key: str, value: Any) -> None:  # noqa: ANN401 (any attribute value)
+    def given(self, key: str, value: Json) -> None:
         """Add an input that a convention writes in the same way for every kind of span."""
         if is_absent(value) or self.role in _WITHOUT_ANSWER or self.role is Role.TOOL:
             return
@@ -151,7 +151,7 @@ class Draft:
                 self._read(key, None)
         self.asked(key, value)
 
-    def returned(self, key: str, value: Any) -> None:  # noqa: ANN401 (any attribute value)
+    def returned(self, key: str, value: Json) -> None:
         """Add an output that a convention writes in the same way for every kind of span."""
         if self.role in _WITHOUT_ANSWER or (is_absent(value) and value != []):
             return
@@ -232,7 +232,7 @@ class Draft:
         for message in found:
             self.documents += message.documents
 
-    def _add_documents(self, key: str, value: Any, reader: Callable[[Any], list[Document]]) -> None:  # noqa: ANN401
+    def _add_documents(self, key: str, value: Json, reader: Callable[[Json], list[Document]]) -> None:
         if value is None:
             return
         decoded, cut = decode(value)
@@ -243,15 +243,11 @@ class Draft:
             self._read(key, Part.DOCUMENTS if cut else None)
 
 
-def _only_messages(value: Any) -> list[Message]:  # noqa: ANN401 (any JSON-like value)
+def _only_messages(value: Json) -> list[Message]:
     """Read messages where a chain's input plainly holds them, nothing from plain values."""
     for _ in range(4):
-        if isinstance(value, list) and value:
-            first = value[0]
-            listed = isinstance(first, list) and (
-                is_message(first[0]) if first and isinstance(first[0], Mapping) else len(first) == 2
-            )  # noqa: E501, PLR2004
-            return read_messages(value, "user") if is_message(first) or is_part(first) or listed else []
+        if isinstance(value, list):
+            return read_messages(value, "user") if value and _listed(value[0]) else []
         if not isinstance(value, Mapping):
             return []
         if is_message(value):
@@ -263,7 +259,7 @@ def _only_messages(value: Any) -> list[Message]:  # noqa: ANN401 (any JSON-like 
     return []
 
 
-def _is_tool_message(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
+def _is_tool_message(value: Json) -> bool:
     return is_message(value) and read_messages(value, "assistant")[0].role == "tool"
 
 
@@ -273,3 +269,10 @@ def _joined(found: Sequence[Message]) -> Sequence[Message]:
     if len(texts) < _MIN_PIECES or sum(map(len, texts)) > _MAX_PIECE * len(texts):
         return found
     return [Message("assistant", "".join(texts))]
+
+
+def _listed(first: Json) -> bool:
+    """Say whether a list that begins so is one of messages, of parts, of pairs, or of lists of messages."""
+    if isinstance(first, list):
+        return len(first) > 0 and (is_message(first[0]) or (isinstance(first[0], str) and first[0].lower() in ROLES))
+    return is_message(first) or is_part(first)

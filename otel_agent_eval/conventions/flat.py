@@ -1,7 +1,9 @@
 """Indexed attribute keys (`llm.input_messages.0.message.content`) back to the lists and mappings they stand for."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from otel_agent_eval.conventions.values import Json
 
 _MAX_PATH = 16  # steps below the prefix; conventions use at most nine
 _MAX_DIGITS = 6
@@ -21,15 +23,15 @@ _CONTENT_LEAVES = (
 class Unflattened(NamedTuple):
     """`value` is None where no key has the prefix; `keys` are those that hold content; `gap`: an index is missing."""
 
-    value: Any
+    value: Json
     keys: tuple[str, ...] = ()
     gap: bool = False
 
 
-def unflatten(attributes: Mapping[str, Any], prefix: str) -> Unflattened:
+def unflatten(attributes: Mapping[str, Json], prefix: str) -> Unflattened:
     """Rebuild what stands under `prefix`; a value under the bare prefix counts where no indexed key exists."""
     dotted = prefix + "."
-    root: dict[str, Any] = {}
+    root: dict[str, Json] = {}
     keys: list[str] = []
     for key, value in attributes.items():
         if not key.startswith(dotted):
@@ -50,7 +52,7 @@ def _index(step: str) -> bool:
     return step.isascii() and step.isdecimal() and len(step) <= _MAX_DIGITS
 
 
-def _put(node: dict[str, Any], path: list[str], value: Any) -> None:  # noqa: ANN401 (any attribute value)
+def _put(node: dict[str, Json], path: list[str], value: Json) -> None:
     for step in path[:-1]:
         inner = node.get(step)
         if not isinstance(inner, dict):
@@ -60,7 +62,7 @@ def _put(node: dict[str, Any], path: list[str], value: Any) -> None:  # noqa: AN
         node[path[-1]] = value
 
 
-def _lists(node: Any) -> Any:  # noqa: ANN401 (any attribute value)
+def _lists(node: Json) -> Json:
     if not isinstance(node, dict):
         return node
     if node and all(_index(key) for key in node):

@@ -1,7 +1,6 @@
-"""OpenTelemetry GenAI: attributes on spans, and on the event that carries the same ones; current and deprecated names."""
+"""OpenTelemetry GenAI since 1.37: attributes of spans, and the event that carries the same ones."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from otel_agent_eval.conventions.draft import Draft
 from otel_agent_eval.conventions.extract import Extract, Role
@@ -9,7 +8,7 @@ from otel_agent_eval.conventions.inputs import question_in
 from otel_agent_eval.conventions.messages import read_request
 from otel_agent_eval.conventions.roles import role_of
 from otel_agent_eval.conventions.span import SpanView
-from otel_agent_eval.conventions.values import decode, is_absent
+from otel_agent_eval.conventions.values import Json, decode
 from otel_agent_eval.evaluation.interaction import Turn
 
 _DETAILS = frozenset({"gen_ai.client.inference.operation.details", "gen_ai.client.operation.details"})
@@ -45,7 +44,7 @@ def read_details(span: SpanView) -> Extract | None:
     return draft.extract()
 
 
-def _read(attributes: Mapping[str, Any], draft: Draft, dropped: int = 0) -> None:
+def _read(attributes: Mapping[str, Json], draft: Draft, dropped: int = 0) -> None:
     if draft.role in {Role.EVALUATOR, Role.GUARDRAIL, Role.EMBEDDING}:
         return
     _read_input(attributes, draft)
@@ -59,20 +58,19 @@ def _read(attributes: Mapping[str, Any], draft: Draft, dropped: int = 0) -> None
     for key in _RETRIEVED:
         draft.retrieved(key, attributes.get(key))
     for key in _RESULT:
-        if not draft.documents:
-            draft.tool_result(key, attributes.get(key))
+        draft.tool_result(key, None if draft.documents else attributes.get(key))
     for key in _QUERY:
         draft.asked(key, attributes.get(key))
-    for key, value in attributes.items():
-        if key.startswith(_VARIABLE):
-            draft.variable(key, key.removeprefix(_VARIABLE), value)
-    draft.by_reference = draft.by_reference or any(
-        key.startswith("gen_ai.") and key.endswith(("_ref", "_uri", ".ref")) and not is_absent(value)
-        for key, value in attributes.items()
-    )
+    for key in [key for key in attributes if key.startswith(_VARIABLE)]:
+        draft.variable(key, key.removeprefix(_VARIABLE), attributes[key])
+    draft.by_reference = draft.by_reference or any(map(_is_reference, attributes))
 
 
-def _read_input(attributes: Mapping[str, Any], draft: Draft) -> None:
+def _is_reference(key: str) -> bool:
+    return key.startswith("gen_ai.") and key.endswith(("_ref", ".ref", "_uri"))
+
+
+def _read_input(attributes: Mapping[str, Json], draft: Draft) -> None:
     key = "gen_ai.input.messages"
     whole = decode(attributes.get(key)).value
     if draft.role is not Role.LLM and isinstance(whole, Mapping) and not read_request(whole):

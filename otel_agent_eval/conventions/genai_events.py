@@ -1,13 +1,12 @@
-"""OpenTelemetry GenAI before 1.37: a message in each event, on the span or as a log record; the forms of Azure and AWS."""
+"""OpenTelemetry GenAI before 1.37: events, on spans or as log records, and the forms that Azure and AWS give them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from otel_agent_eval.conventions.draft import Draft
 from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.conventions.roles import role_of
 from otel_agent_eval.conventions.span import EventView, SpanView
-from otel_agent_eval.conventions.values import decode, is_absent
+from otel_agent_eval.conventions.values import Json, decode, is_absent
 
 _MESSAGES: Mapping[str, str] = {
     "gen_ai.system.message": "system",
@@ -49,7 +48,7 @@ def read_events(span: SpanView) -> Extract | None:
     return draft.extract()
 
 
-def add_events(draft: Draft, messages: Sequence[tuple[str, Any]], choices: Sequence[tuple[str, Any]]) -> None:
+def add_events(draft: Draft, messages: Sequence[tuple[str, Json]], choices: Sequence[tuple[str, Json]]) -> None:
     """Add per-message events, each a name and its content, whatever carried them."""
     if draft.role in {Role.EVALUATOR, Role.GUARDRAIL, Role.EMBEDDING}:
         return
@@ -86,7 +85,7 @@ def read_records(span: SpanView) -> Extract | None:
     return draft.extract()
 
 
-def _content(event: EventView) -> Mapping[str, Any]:
+def _content(event: EventView) -> Mapping[str, Json]:
     """Give what an event carries: its body, Azure's JSON attribute, or its attributes."""
     azure = decode(event.attributes.get("gen_ai.event.content")).value
     body = decode(event.body).value
@@ -98,7 +97,7 @@ def _content(event: EventView) -> Mapping[str, Any]:
     return {key: value for key, value in event.attributes.items() if not key.startswith(("gen_ai.", "event."))}
 
 
-def _without_role(content: Any) -> Mapping[str, Any]:  # noqa: ANN401 (any JSON-like value)
+def _without_role(content: Json) -> Mapping[str, Json]:
     """Give content as the fields of a message; the event's name says whose it is."""
     decoded = decode(content).value if not isinstance(content, Mapping) else content
     if isinstance(decoded, Mapping) and any(key in decoded for key in ("content", "parts", "tool_calls", "refusal")):
@@ -108,7 +107,7 @@ def _without_role(content: Any) -> Mapping[str, Any]:  # noqa: ANN401 (any JSON-
     return {"content": [decoded] if isinstance(decoded, Mapping) and decoded else content}
 
 
-def _index(choice: tuple[str, Mapping[str, Any]]) -> int:
+def _index(choice: tuple[str, Mapping[str, Json]]) -> int:
     index = choice[1].get("index")
     return index if isinstance(index, int) else 0
 

@@ -1,11 +1,10 @@
 """The question in what a chain, agent or function was given, and the answer in what it returned."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from otel_agent_eval.conventions.messages import Message, is_message, read_messages, read_request
 from otel_agent_eval.conventions.parts import is_part
-from otel_agent_eval.conventions.values import decode, is_absent, text
+from otel_agent_eval.conventions.values import Json, decode, is_absent, text
 
 _MAX_DEPTH = 8
 
@@ -25,8 +24,8 @@ _NOT_QUESTIONS = frozenset({"name", "id", "type", "model", "session_id", "thread
 _VARIABLE_NAMES = frozenset(QUESTION_KEYS[:14])
 
 
-def question_in(value: Any, depth: int = _MAX_DEPTH) -> str:  # noqa: ANN401 (any JSON-like value)
-    """Find what the user asked in the input of a chain, an agent, a retriever or a function; `""` if nothing says so."""
+def question_in(value: Json, depth: int = _MAX_DEPTH) -> str:  # noqa: PLR0911 (one for each shape)
+    """Find what the user asked in the input of a chain, agent, retriever or function; `""` if nothing says so."""
     value = decode(value).value
     if depth <= 0 or is_absent(value):
         return ""
@@ -46,7 +45,7 @@ def question_in(value: Any, depth: int = _MAX_DEPTH) -> str:  # noqa: ANN401 (an
     return _only_string(value)
 
 
-def answer_in(value: Any, depth: int = _MAX_DEPTH) -> str:  # noqa: ANN401 (any JSON-like value)
+def answer_in(value: Json, depth: int = _MAX_DEPTH) -> str:  # noqa: PLR0911 (one for each shape)
     """Find the answer in what a chain, an agent or a function returned; `""` if nothing says which part it is."""
     value = decode(value).value
     if depth <= 0 or is_absent(value):
@@ -82,9 +81,9 @@ def last_text(messages: Iterable[Message], role: str) -> str:
     return next((message.text for message in reversed(list(messages)) if message.role == role and message.text), "")
 
 
-def _question_in_list(value: list[Any], depth: int) -> str:
+def _question_in_list(value: list[Json], depth: int) -> str:
     if all(isinstance(item, str) for item in value):
-        if len(value) == 2 and value[0].lower() in {"user", "human"}:  # noqa: PLR2004 (a pair of role and text)
+        if len(value) == 2 and value[0].lower() in {"user", "human"}:  # noqa: PLR2004 (a pair)
             return text(value[1])
         return question_in(value[0], depth - 1) if len(value) == 1 else ""
     first = decode(value[0]).value
@@ -94,7 +93,7 @@ def _question_in_list(value: list[Any], depth: int) -> str:
     return question_in(first, depth - 1) if isinstance(first, str) else ""
 
 
-def _only_string(value: Mapping[str, Any]) -> str:
+def _only_string(value: Mapping[str, Json]) -> str:
     """Take the only text of a mapping: `{"city_question": "..."}`."""
     if len(value) != 1:
         return ""

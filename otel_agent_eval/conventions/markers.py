@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from otel_agent_eval.conventions.extract import Reader
+from otel_agent_eval.conventions.values import Json
 
 MARKERS: Final = (
     *(
@@ -60,7 +61,7 @@ def _pattern(markers: Iterable[str]) -> re.Pattern[bytes]:
     fast as a plain alternation. Event names are other fields; all that matter begin with `gen_ai.` or have attributes
     that are marked.
     """
-    trie: dict[str, Any] = {}
+    trie: dict[str, Json] = {}
     for marker in markers:
         node = trie
         for character in marker:
@@ -69,7 +70,7 @@ def _pattern(markers: Iterable[str]) -> re.Pattern[bytes]:
     return re.compile(b"\n[\x01-\x7f]" + _alternatives(trie).encode(), re.DOTALL)
 
 
-def _alternatives(node: dict[str, Any]) -> str:
+def _alternatives(node: dict[str, Json]) -> str:
     if "" in node:
         return ""
     branches = [re.escape(character) + _alternatives(inner) for character, inner in sorted(node.items())]

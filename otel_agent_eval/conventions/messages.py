@@ -1,11 +1,10 @@
-"""Messages in every shape: OTel parts, OpenAI, Anthropic, Gemini, Bedrock, LangChain, OpenInference, single-key roles."""
+"""Messages in every shape: OTel, OpenAI, Anthropic, Gemini, Bedrock, LangChain, OpenInference, Monocle."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from otel_agent_eval.conventions.parts import Parts, is_part, read_parts, undotted
-from otel_agent_eval.conventions.values import decode, is_absent, text
+from otel_agent_eval.conventions.values import Json, decode, is_absent, text
 from otel_agent_eval.evaluation.interaction import Document, Turn
 
 _MAX_DEPTH = 10
@@ -77,7 +76,7 @@ class Message:
         return [*turns, Turn(self.role, self.text)] if self.text else turns
 
 
-def read_request(value: Any) -> list[Message]:  # noqa: ANN401 (any JSON-like value)
+def read_request(value: Json) -> list[Message]:
     """Read what went into a model: a list of messages, a provider's request, or a plain prompt."""
     value = decode(value).value
     if not isinstance(value, Mapping) or is_message(value):
@@ -96,7 +95,7 @@ def read_request(value: Any) -> list[Message]:  # noqa: ANN401 (any JSON-like va
     return found
 
 
-def read_response(value: Any, depth: int = _MAX_DEPTH) -> list[Message]:  # noqa: ANN401 (any JSON-like value)
+def read_response(value: Json, depth: int = _MAX_DEPTH) -> list[Message]:  # noqa: PLR0911 (one for each shape)
     """Read what a model gave: one message for each choice, or a plain text; empty where nothing is recognised."""
     value = decode(value).value
     if depth <= 0 or is_absent(value):
@@ -117,7 +116,7 @@ def read_response(value: Any, depth: int = _MAX_DEPTH) -> list[Message]:  # noqa
     return []
 
 
-def read_messages(value: Any, role: str, depth: int = _MAX_DEPTH) -> list[Message]:  # noqa: ANN401 (any JSON-like value)
+def read_messages(value: Json, role: str, depth: int = _MAX_DEPTH) -> list[Message]:  # noqa: PLR0911 (one for each shape)
     """Read a list of messages, one message, a list of parts or a plain text; `role` is for those that name none."""
     if isinstance(value, str):
         decoded = decode(value).value
@@ -139,7 +138,7 @@ def read_messages(value: Any, role: str, depth: int = _MAX_DEPTH) -> list[Messag
     return [message for item in value[-_MAX_MESSAGES:] for message in read_messages(item, role, depth - 1)]
 
 
-def is_message(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
+def is_message(value: Json) -> bool:  # noqa: PLR0911 (one for each shape)
     """Say whether a value is one message."""
     if not isinstance(value, Mapping):
         return False
@@ -163,7 +162,7 @@ def input_turns(messages: Sequence[Message]) -> tuple[Turn, ...]:
     return tuple(turn for message in messages for turn in message.turns())
 
 
-def read_system(value: Any) -> list[Message]:  # noqa: ANN401 (any JSON-like value)
+def read_system(value: Json) -> list[Message]:
     """Read system instructions, text or parts, as one system message."""
     parts = Parts()
     value = decode(value).value
@@ -171,7 +170,7 @@ def read_system(value: Any) -> list[Message]:  # noqa: ANN401 (any JSON-like val
     return [Message("system", "\n".join(parts.texts))] if parts.texts else []
 
 
-def _single_role(value: Mapping[str, Any]) -> str:
+def _single_role(value: Mapping[str, Json]) -> str:
     """Recognise `{"user": "hi"}`, as Monocle writes messages."""
     if len(value) == 1:
         ((key, content),) = value.items()
@@ -182,14 +181,14 @@ def _single_role(value: Mapping[str, Any]) -> str:
     return ""
 
 
-def _role_pair(value: list[Any]) -> Message | None:
+def _role_pair(value: list[Json]) -> Message | None:
     """Recognise `["user", "hi"]`, as LangGraph takes messages."""
     if len(value) == 2 and isinstance(value[0], str) and value[0].lower() in ROLES:  # noqa: PLR2004 (a pair)
         return _make(ROLES[value[0].lower()], value[1])
     return None
 
 
-def _read_message(value: Mapping[str, Any], role: str) -> Message:
+def _read_message(value: Mapping[str, Json], role: str) -> Message:
     single = _single_role(value)
     if single:
         return _make(single, next(iter(value.values())))
@@ -202,7 +201,7 @@ def _read_message(value: Mapping[str, Any], role: str) -> Message:
     return _make(_role_of(value, role), value)
 
 
-def _role_of(value: Mapping[str, Any], default: str) -> str:
+def _role_of(value: Mapping[str, Json], default: str) -> str:
     ids = value.get("id")
     for name in (value.get("role"), value.get("_role"), value.get("type"), ids[-1:] if isinstance(ids, list) else None):
         name = name[0] if isinstance(name, list) and name else name  # noqa: PLW2901 (the class name at the end of a path)
@@ -213,7 +212,7 @@ def _role_of(value: Mapping[str, Any], default: str) -> str:
     return default
 
 
-def _make(role: str, value: Any) -> Message:  # noqa: ANN401 (any JSON-like value)
+def _make(role: str, value: Json) -> Message:
     """Make a message of its content, or of a mapping that holds its content among other things."""
     parts = Parts()
     if isinstance(value, Mapping) and not (is_part(value) and not any(key in value for key in ("role", "_role"))):
@@ -238,7 +237,7 @@ def _make(role: str, value: Any) -> Message:  # noqa: ANN401 (any JSON-like valu
     )
 
 
-def _read_fields(value: Mapping[str, Any], parts: Parts, depth: int = _MAX_DEPTH) -> None:
+def _read_fields(value: Mapping[str, Json], parts: Parts, depth: int = _MAX_DEPTH) -> None:
     for key in _CONTENT_KEYS:
         if not is_absent(value.get(key)):
             content = value[key]

@@ -1,4 +1,4 @@
-"""OpenLLMetry (Traceloop): indexed `gen_ai.prompt.N` and `gen_ai.completion.N`, also written by LangSmith, ADK and Koog."""
+"""OpenLLMetry: indexed `gen_ai.prompt.N` and `gen_ai.completion.N`, which LangSmith and Koog write too."""
 
 from otel_agent_eval.conventions.draft import Draft
 from otel_agent_eval.conventions.extract import Extract, Role

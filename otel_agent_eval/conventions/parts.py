@@ -4,16 +4,17 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from otel_agent_eval.conventions.values import decode, is_absent, text
+from otel_agent_eval.conventions.values import Json, decode, is_absent, text
 from otel_agent_eval.evaluation.interaction import Document
 
 _MAX_DEPTH = 12
 _MAX_PARTS = 10_000
 _MAX_BLOB = 1 << 20  # base64 characters of a plain text attachment that are decoded
 
-_TEXT = frozenset({"text", "input_text", "output_text", "text_delta", "summary_text", "plain_text", "markdown"})
+_TEXT = frozenset(
+    {"text", "input_text", "output_text", "text_delta", "summary_text", "plain_text", "markdown", "refusal"}
+)
 _REASONING = frozenset(
     {"reasoning", "thinking", "redacted_thinking", "redacted_reasoning", "reasoning_content", "thought", "compaction"}
 )
@@ -48,6 +49,13 @@ _MEDIA = {
     "document-url": "file",
 }
 
+_STATED = {
+    "text": _TEXT,
+    "reasoning": _REASONING,
+    "tool_call": _TOOL_CALL,
+    "tool_result": _TOOL_RESULT,
+    "document": frozenset({"document", "search_result"}),
+}
 _TOOL_USE = ("{'toolUseId'", '{"toolUseId"')
 
 # Blocks without a type: the key says what they are (Bedrock, Gemini, Haystack).
@@ -97,7 +105,7 @@ class Parts:
     truncated: bool = False
 
 
-def read_parts(content: Any, into: Parts, depth: int = _MAX_DEPTH) -> None:  # noqa: ANN401 (any JSON-like value)
+def read_parts(content: Json, into: Parts, depth: int = _MAX_DEPTH) -> None:
     """Sort the content of a message (text, one part, or a list of parts) into `into`."""
     if depth <= 0:
         return
@@ -110,15 +118,15 @@ def read_parts(content: Any, into: Parts, depth: int = _MAX_DEPTH) -> None:  # n
         _read_part(undotted(content, "message_content."), into, depth)
 
 
-def is_part(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
+def is_part(value: Json) -> bool:
     """Say whether a value is a part of a message, rather than a message or something else."""
     if not isinstance(value, Mapping):
         return False
     kind = _kind(value)
-    return kind not in {"", "text"} or (kind == "text" and ("type" in value or len(value) <= 2))  # noqa: PLR2004 (text and one flag)
+    return kind not in {"", "text"} or (kind == "text" and ("type" in value or len(value) <= 2))  # noqa: PLR2004 (a text and one flag)
 
 
-def result_text(value: Any, depth: int = _MAX_DEPTH) -> str:  # noqa: ANN401 (any JSON-like value)
+def result_text(value: Json, depth: int = _MAX_DEPTH) -> str:
     """Give a tool's result as text: the text of its blocks where it has blocks, else JSON."""
     value = decode(value).value if isinstance(value, str) else value
     if depth <= 0 or is_absent(value):
@@ -137,7 +145,7 @@ def result_text(value: Any, depth: int = _MAX_DEPTH) -> str:  # noqa: ANN401 (an
     return text(value)
 
 
-def _is_blocks(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
+def _is_blocks(value: Json) -> bool:
     return isinstance(value, list) and bool(value) and all(is_part(item) or isinstance(item, str) for item in value)
 
 
@@ -156,44 +164,40 @@ def _read_text(content: str, into: Parts, depth: int) -> None:
         into.texts.append(found)
 
 
-def _is_nested(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
+def _is_nested(value: Json) -> bool:
     """Recognise a message inside the content of a message (AgentCore)."""
     return isinstance(value, Mapping) and isinstance(value.get("role"), str) and "content" in value
 
 
-def undotted(value: Mapping[str, Any], prefix: str) -> Mapping[str, Any]:
+def undotted(value: Mapping[str, Json], prefix: str) -> Mapping[str, Json]:
     """Give a mapping without the prefix of its keys: OpenInference as JSON has `{"message.content": "..."}`."""
     if not any(key.startswith(prefix) for key in value):
         return value
     return {key.removeprefix(prefix): item for key, item in value.items()}
 
 
-def _kind(part: Mapping[str, Any]) -> str:
+def _kind(part: Mapping[str, Json]) -> str:
     """Name what a part is: text, reasoning, tool_call, tool_result, document, wrapper, a medium, or "" if unknown."""
     stated = part.get("type") or part.get("block_type") or part.get("part_kind")
-    if isinstance(stated, str):
-        name = stated.lower()
-        if name in _TEXT or name == "refusal":
-            return "reasoning" if part.get("thought") is True else "text"
-        if name in _REASONING:
-            return "reasoning"
-        if name in _TOOL_CALL:
-            return "tool_call"
-        if name in _TOOL_RESULT:
-            return "tool_result"
-        if name in {"document", "search_result"}:
-            return "" if "page_content" in part else "document"
-        if name in _MEDIA:
-            return _MEDIA[name]
-    for key, kind in _UNTYPED.items():
-        if part.get(key) is not None:
-            return _MEDIA.get(kind, kind)
-    if isinstance(part.get("text"), str) and "page_content" not in part:
-        return "reasoning" if part.get("thought") is True else "text"
-    return ""
+    kind = _stated_kind(stated.lower()) if isinstance(stated, str) else ""
+    if kind == "document" and "page_content" in part:
+        return ""  # LangChain's Document is a record of a retriever, not a part of a message
+    if not kind:
+        untyped = next((kind for key, kind in _UNTYPED.items() if part.get(key) is not None), "")
+        kind = _MEDIA.get(untyped, untyped)
+    if not kind and isinstance(part.get("text"), str) and "page_content" not in part:
+        kind = "text"
+    return "reasoning" if kind == "text" and part.get("thought") is True else kind
 
 
-def _read_part(part: Mapping[str, Any], into: Parts, depth: int) -> None:
+def _stated_kind(name: str) -> str:
+    for kind, names in _STATED.items():
+        if name in names:
+            return kind
+    return _MEDIA.get(name, "")
+
+
+def _read_part(part: Mapping[str, Json], into: Parts, depth: int) -> None:
     kind = _kind(part)
     if kind == "text":
         _read_text_part(part, into, depth)
@@ -212,7 +216,7 @@ def _read_part(part: Mapping[str, Any], into: Parts, depth: int) -> None:
         _read_media(kind, part, into)
 
 
-def _read_text_part(part: Mapping[str, Any], into: Parts, depth: int) -> None:
+def _read_text_part(part: Mapping[str, Json], into: Parts, depth: int) -> None:
     for key in ("refusal", *_TEXT_KEYS):
         found = part.get(key)
         if isinstance(found, Mapping):  # OpenAI assistants: {"text": {"value": ...}}
@@ -225,7 +229,7 @@ def _read_text_part(part: Mapping[str, Any], into: Parts, depth: int) -> None:
             return
 
 
-def _result_of(part: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON-like value)
+def _result_of(part: Mapping[str, Json]) -> Json:
     """Find the result in a tool result part, which may hold it one level down."""
     for key in ("toolResult", "functionResponse", "function_response", "tool_call_result", "codeExecutionResult"):
         inner = part.get(key)
@@ -238,14 +242,14 @@ def _result_of(part: Mapping[str, Any]) -> Any:  # noqa: ANN401 (any JSON-like v
     return None
 
 
-def _read_document(part: Mapping[str, Any], into: Parts) -> None:
+def _read_document(part: Mapping[str, Json], into: Parts) -> None:
     """Read a document pasted into a message (Anthropic, Bedrock); one that is not text counts as a file."""
     inner = decode(part.get("text")).value if isinstance(part.get("text"), str) else None
-    found: Mapping[str, Any] = inner if isinstance(inner, Mapping) else part
+    found: Mapping[str, Json] = inner if isinstance(inner, Mapping) else part
     nested = found.get("document")
     found = nested if isinstance(nested, Mapping) else found
     source = found.get("source")
-    content: Any = found.get("content")
+    content: Json = found.get("content")
     if isinstance(source, Mapping):
         content = source.get("content", source.get("text"))
         if source.get("type") == "text" or str(source.get("media_type", "")).startswith("text/plain"):
@@ -258,7 +262,7 @@ def _read_document(part: Mapping[str, Any], into: Parts) -> None:
         into.media.append("file")
 
 
-def _read_media(kind: str, part: Mapping[str, Any], into: Parts) -> None:
+def _read_media(kind: str, part: Mapping[str, Json], into: Parts) -> None:
     """Name a medium; what is said in it counts as text, and a plain text attachment as a document."""
     modality = part.get("modality")
     mime = str(part.get("mime_type") or part.get("mediaType") or part.get("media_type") or "")
@@ -274,7 +278,8 @@ def _read_media(kind: str, part: Mapping[str, Any], into: Parts) -> None:
     if isinstance(modality, str) and modality:
         kind = modality.lower()
     elif kind == "file" and mime:
-        kind = mime.split("/")[0] if mime.split("/")[0] in {"image", "audio", "video"} else kind
+        family = mime.partition("/")[0]
+        kind = family if family in {"image", "audio", "video"} else kind
     into.media.append(kind)
     inner = part.get("input_audio") or part.get("audio")
     for holder in (part, inner):

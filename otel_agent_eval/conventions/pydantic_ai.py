@@ -1,14 +1,13 @@
-"""Pydantic AI and Logfire: messages as lists of events, whole conversations on agent spans, request and response data."""
+"""Pydantic AI and Logfire: lists of events, whole conversations on agent spans, request and response data."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from otel_agent_eval.conventions.draft import Draft
 from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.conventions.genai_events import add_events
 from otel_agent_eval.conventions.roles import role_of
 from otel_agent_eval.conventions.span import SpanView
-from otel_agent_eval.conventions.values import decode, is_absent, text
+from otel_agent_eval.conventions.values import Json, decode, is_absent, text
 
 _ALL_MESSAGES = ("pydantic_ai.all_messages", "all_messages")
 _EVENTS = ("events", "all_messages_events")
@@ -53,7 +52,7 @@ def _role(span: SpanView) -> Role:
     return Role.TOOL if "tool_response" in span.attributes else Role.LLM
 
 
-def _read_events(draft: Draft, key: str, value: Any) -> None:  # noqa: ANN401 (any attribute value)
+def _read_events(draft: Draft, key: str, value: Json) -> None:
     """Read events that an attribute lists: `event.name` says what each is."""
     listed = decode(value).value
     if not isinstance(listed, list):

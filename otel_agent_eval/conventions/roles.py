@@ -1,11 +1,10 @@
 """What a span does, in the words of each convention."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from otel_agent_eval.conventions.extract import Role
 from otel_agent_eval.conventions.span import SpanView
-from otel_agent_eval.conventions.values import decode
+from otel_agent_eval.conventions.values import Json, decode
 
 _WORDS: Mapping[str, Role] = {
     "llm": Role.LLM,
@@ -142,7 +141,7 @@ def role_of(span: SpanView) -> Role:
     return next((role for key, role in _IMPLIED.items() if key in span.attributes), Role.OTHER)
 
 
-def _word(value: Any) -> Role:
+def _word(value: Json) -> Role:
     """Map a kind to a role; MLflow's are JSON strings, Monocle's have dots (`inference.framework`, `agentic.turn`)."""
     value = decode(value).value
     if not isinstance(value, str):
@@ -159,7 +158,7 @@ def _word(value: Any) -> Role:
     return _WORDS.get(word.split(".")[0], Role.OTHER)
 
 
-def _vercel(operation: Any) -> Role:
+def _vercel(operation: Json) -> Role:
     if not isinstance(operation, str) or not operation.startswith("ai."):
         return Role.OTHER
     base, _, step = operation.removeprefix("ai.").partition(".")
@@ -168,7 +167,7 @@ def _vercel(operation: Any) -> Role:
     return Role.LLM if step.startswith("do") else Role.CHAIN
 
 
-def _haystack(component: Any) -> Role:
+def _haystack(component: Json) -> Role:
     if not isinstance(component, str):
         return Role.OTHER
     return next((role for ending, role in _HAYSTACK if component.endswith(ending)), Role.CHAIN)

@@ -5,6 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+Json = Any
+"""Whatever JSON or an attribute can hold, not yet looked at."""
+
 _MAX_UNWRAPS = 4  # JSON strings inside JSON strings; senders were seen to nest two
 _MAX_REPAIR = 1 << 20  # characters; limits that cut attributes are far smaller
 
@@ -47,17 +50,17 @@ _COMMON_LIMITS = frozenset(
     {128, 256, 512, 1000, 1024, 2000, 2048, 4000, 4095, 4096, 5000, 8000, 8191, 8192}
     | {10_000, 12_000, 16_000, 16_383, 16_384, 32_000, 32_766, 32_767, 32_768, 50_000, 65_535, 65_536, 100_000}
 )
-_SENTENCE_END = tuple(".!?…)]}\"'`*。！？」』”’>")
+_SENTENCE_END = tuple(".!?…)]}\"'`*。！？」』”’>")  # noqa: RUF001 (Chinese, Japanese and typographic ends)
 
 
 class Decoded(NamedTuple):
     """A value with its JSON strings unwrapped; `truncated` where the sender cut the JSON and it had to be repaired."""
 
-    value: Any
+    value: Json
     truncated: bool = False
 
 
-def decode(value: Any) -> Decoded:  # noqa: ANN401 (any JSON-like value)
+def decode(value: Json) -> Decoded:
     """Unwrap a string that holds JSON (encoded up to four times), cut JSON, or the repr of a Python list or dict.
 
     Anything else, plain text included, comes back as it is.
@@ -74,7 +77,7 @@ def decode(value: Any) -> Decoded:  # noqa: ANN401 (any JSON-like value)
     return Decoded(value, truncated)
 
 
-def is_absent(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
+def is_absent(value: Json) -> bool:
     """Say whether a value stands for nothing: None, an empty string or collection, or a placeholder."""
     if isinstance(value, str):
         if value[:1] == "<" and value[-1:] == ">" and _REPR.match(value):
@@ -83,7 +86,7 @@ def is_absent(value: Any) -> bool:  # noqa: ANN401 (any JSON-like value)
     return value is None or (isinstance(value, list | Mapping) and not value)
 
 
-def text(value: Any) -> str:  # noqa: ANN401 (any JSON-like value)
+def text(value: Json) -> str:
     """Give a value as text: strings as they are, placeholders as `""`, everything else as JSON."""
     if is_absent(value):
         return ""
@@ -104,7 +107,7 @@ def clean(string: str) -> str:
     return string.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
-def number(value: Any) -> float | None:  # noqa: ANN401 (any JSON-like value)
+def number(value: Json) -> float | None:
     """Give a finite number, also where the sender wrote it as a string; None for everything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -145,7 +148,7 @@ def looks_cut(string: str, limit: int = 0) -> bool:
     )
 
 
-def _parse(string: str) -> Decoded | None:
+def _parse(string: str) -> Decoded | None:  # noqa: PLR0911 (one for each shape)
     """Parse one layer of JSON; None where the string is plain text."""
     stripped = string.strip()
     first = stripped[:1]
@@ -169,7 +172,7 @@ def _parse(string: str) -> Decoded | None:
     return None
 
 
-def _repair(string: str) -> Any | None:  # noqa: ANN401 (any JSON-like value)
+def _repair(string: str) -> Json | None:
     """Close JSON that was cut anywhere, dropping what of its last element cannot be known."""
     closers: list[str] = []
     previous, last, end = "", "", 0  # the two structural tokens before the cut, and where the last one ends
@@ -177,26 +180,32 @@ def _repair(string: str) -> Any | None:  # noqa: ANN401 (any JSON-like value)
         token = match.group()
         if token in _CLOSERS:
             closers.append(_CLOSERS[token])
-        elif token in {"}", "]"}:
-            if not closers or closers.pop() != token:
-                return None
+        elif token in {"}", "]"} and (not closers or closers.pop() != token):
+            return None
         previous, last, end = last, token, match.end()
     if not closers:
         return None
-    key = last.startswith('"') and closers[-1] == "}" and previous in {"{", ","}
-    kept = string[:end]
-    if key:  # a key without its value, whole or cut
-        kept = kept[: -len(last)].rstrip().removesuffix(",")
-    elif last == ":":
-        kept += "null"
-    elif last == ",":
-        kept = kept[:-1]
-    elif last.startswith('"') and (len(last) == 1 or not last.endswith('"') or _ends_in_escaped_quote(last)):
-        kept = _CUT_ESCAPE.sub("", kept) + '"'
+    in_object = closers[-1] == "}"
+    kept = _without_tail(string[:end], last, is_key=in_object and previous in {"{", ","})
     try:
         return json.loads(kept + "".join(reversed(closers)))
     except (ValueError, RecursionError):
         return None
+
+
+def _without_tail(kept: str, last: str, *, is_key: bool) -> str:
+    """End JSON after its last whole element; a string that is a value is kept as far as it goes."""
+    if last == ":":
+        return kept + "null"
+    if last == ",":
+        return kept[:-1]
+    if not last.startswith('"'):
+        return kept
+    if is_key:  # without its value, be it whole or cut
+        return kept[: -len(last)].rstrip().removesuffix(",")
+    if len(last) == 1 or not last.endswith('"') or _ends_in_escaped_quote(last):
+        return _CUT_ESCAPE.sub("", kept) + '"'
+    return kept
 
 
 def _ends_in_escaped_quote(token: str) -> bool:
