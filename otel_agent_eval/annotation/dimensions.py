@@ -61,7 +61,7 @@ class Dimensions:
         return value
 
     def _tidy(self, value: str) -> str:
-        return clean(_CONTROL.sub(" ", value[: self._limits.length]).strip())
+        return clean(_CONTROL.sub(" ", value.strip()[: self._limits.length]).strip())
 
 
 def check_segments(segments: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ _REASONS = {
     Reason.TRUNCATED: "the sender cut the text; a toxic beginning still fails, a clean one proves nothing",
     Reason.UNSUPPORTED_LANGUAGE: "the evaluator does not know the language",
     Reason.NOT_USER_FACING: "nobody got this answer: query rewriting, tool or guardrail steps",
-    Reason.DUPLICATE: "it repeats an answer already scored; `agent_eval.duplicate_of` names that span",
+    Reason.DUPLICATE: f"it repeats an answer already scored; `{catalogue.DUPLICATE_OF.name}` names that span",
     Reason.SAMPLED_OUT: "the configured sampling left it out",
     Reason.FILTERED: "a configured filter left it out",
     Reason.OVERLOADED: "more answers came than could be scored",
@@ -92,8 +92,8 @@ def _event() -> Iterator[str]:
     yield from _text(f"## Event `{event.name}`")
     yield from _text(
         f"A log record ({event.stability}): {event.description}. It has the trace id, span id, trace flags and",
-        "resource of the judged span, severity INFO, scope `otel_agent_eval`, and as observed time the moment of writing. By",
-        "choice it is written as a span event too.",
+        "resource of the judged span, severity INFO, scope `otel_agent_eval`, and as observed time the moment of",
+        "writing. By choice it is written as a span event too.",
     )
     yield from _table(
         ("attribute", "type", "meaning", "values", "stability"),
@@ -142,8 +142,8 @@ def _reading() -> Iterator[str]:
     )
     yield from _text(
         f"**Failed evaluations** have `{catalogue.OUTCOME.name}` = `failed` and never a score. Their types of error",
-        f"are counted apart, in `{catalogue.EVALUATION_ERRORS.name}`, so that the series an alert rests on exists before",
-        "the first error.",
+        f"are counted apart, in `{catalogue.EVALUATION_ERRORS.name}`, so that the series an alert rests on exists",
+        "before the first error.",
     )
 
 
@@ -158,8 +158,8 @@ def _series() -> Iterator[str]:
     yield from _text("    (combinations + 2) x evaluators x (score edges + 3 + 2 x endings + 1)", width=0)
     yield from _text(
         f"series, with {len(ENDINGS)} endings (scored pass or fail, skipped for {len(Reason)} reasons, failed), and a",
-        "few dozen more for each evaluator and destination. With the defaults, four evaluators and no thresholds beside",
-        f"the edges that is {_example(limits):,}; ten combinations make {_example(Limits(combinations=10)):,}.",
+        "few dozen more for each evaluator and destination. With the defaults, four evaluators and no thresholds",
+        f"beside the edges that is {_example(limits):,}; ten combinations make {_example(Limits(combinations=10)):,}.",
     )
 
 
