@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from support.certificates import Authority
 from support.otlp_sink import OtlpSink
 
 
@@ -11,3 +12,9 @@ def otlp_sink() -> Iterator[OtlpSink]:
     """A backend that accepts all until told otherwise."""
     with OtlpSink() as sink:
         yield sink
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority that the tests' servers and clients trust."""
+    return Authority(tmp_path_factory.mktemp("certificates"))
