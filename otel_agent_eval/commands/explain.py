@@ -16,10 +16,9 @@ from otel_agent_eval.commands.otlp_files import FileError, read_requests, split
 from otel_agent_eval.commands.terminal import shortened, visible
 from otel_agent_eval.config import AgentEval
 from otel_agent_eval.evaluation import Outcome, Reason, describe
-from otel_agent_eval.evaluation.policy import Change, Policy, Rule
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.registry import load_evaluators
-from otel_agent_eval.signals import ExportRequest
+from otel_agent_eval.service import build
 
 _SHOWN_CHARACTERS = 600
 
@@ -32,35 +31,18 @@ def explain(files: Sequence[Path], config: Path | None, *, as_json: bool) -> Non
         evaluators = {evaluator.name: describe(evaluator) for evaluator in load_evaluators(settings.evaluators)}
     except ModelError as error:
         sys.exit(str(error))
-    requests: list[ExportRequest] = []
-    errors = 0
-    for part in (part for file in files for part in read_requests(file)):
-        if isinstance(part, FileError):
-            errors += 1
-            sys.stderr.write(f"{part}\n")
-        else:
-            requests.append(part)
-    found = explanations(*split(requests), evaluators, _policy(settings))
+    parts = [part for file in files for part in read_requests(file)]
+    errors = [part for part in parts if isinstance(part, FileError)]
+    requests = [part for part in parts if not isinstance(part, FileError)]
+    sys.stderr.writelines(f"{error}\n" for error in errors)
+    policy = build.policy(settings, {name: evaluator.threshold for name, evaluator in evaluators.items()})
+    found = explanations(*split(requests), evaluators, policy)
     if as_json:
         sys.stdout.writelines(f"{json.dumps(_as_json(explanation))}\n" for explanation in found)
     else:
         _show(found)
     if errors:
         sys.exit(1)
-
-
-def _policy(settings: AgentEval) -> Policy:
-    """Return the rules as the gateway applies them; thresholds do not matter where nothing is scored."""
-    rules = [
-        Rule(
-            match=rule.match,
-            skip=rule.skip,
-            sampling=None if rule.sampling_percentage is None else rule.sampling_percentage / 100,
-            evaluators={name: Change(enabled=change.enabled) for name, change in rule.evaluators.items()},
-        )
-        for rule in settings.rules
-    ]
-    return Policy(dict.fromkeys(settings.evaluators, 0.0), rules)
 
 
 def _as_json(explanation: Explanation) -> dict[str, Any]:

@@ -47,6 +47,8 @@ def explanations(
     traces = list(traces)
     spans = {(span.trace_id, span.span_id): span for span in _spans(traces)}
     for candidate in assemble(traces, list(logs)):
+        if not candidate.interactions and candidate.skipped is None:
+            continue  # a mere step
         span = spans[candidate.trace_id, candidate.span_id]
         decisions = policy.decide(partial(attribute, span), candidate.trace_id)
         yield _explanation(

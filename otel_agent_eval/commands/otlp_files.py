@@ -74,7 +74,8 @@ def _plausible(request: ExportRequest) -> bool:
 
 def _mistyped(message: Message) -> bool:
     """Whether a field that the message knows came with another type."""
-    return any(field.field_number in message.DESCRIPTOR.fields_by_number for field in UnknownFieldSet(message))
+    unknown = UnknownFieldSet(message)
+    return any(unknown[n].field_number in message.DESCRIPTOR.fields_by_number for n in range(len(unknown)))
 
 
 def _end_of_sound(data: bytes) -> int:

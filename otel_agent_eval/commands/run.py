@@ -1,11 +1,12 @@
 """`otel-agent-eval run`: the gateway."""
 
+import sys
 from pathlib import Path
 
-from otel_agent_eval import service
 from otel_agent_eval.commands.configuration import loaded
+from otel_agent_eval.service.run import run as serve
 
 
 def run(path: Path | None) -> None:
-    """Run the gateway until it is told to stop; exit with 1 where its configuration is wrong."""
-    service.run(loaded(path).config)
+    """Run the gateway until it is told to stop; exit with 1 where its configuration is wrong or it cannot start."""
+    sys.exit(serve(loaded(path).config))

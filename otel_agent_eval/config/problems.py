@@ -17,7 +17,7 @@ class Problem:
     def text(self, source: str) -> str:
         """Return one line: `source:line: key.path: message`."""
         where = f"{source}:{self.line}" if self.line else source
-        return ": ".join(part for part in (where, path_text(self.path), self.message) if part)
+        return _printable(": ".join(part for part in (where, path_text(self.path), self.message) if part))
 
 
 class ConfigError(Exception):
@@ -33,6 +33,10 @@ def path_text(path: Path) -> str:
     """Write a path as `exporters.otlp/tempo.headers` or `rules[0].match`."""
     text = ""
     for part in path:
-        name = part if isinstance(part, int) or part.isprintable() else ascii(part)
-        text += f"[{name}]" if isinstance(part, int) else f"{'.' if text else ''}{name}"
+        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
     return text
+
+
+def _printable(text: str) -> str:
+    """Write out what would break the line or steer the terminal: names come from the file as they are."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -16,6 +16,18 @@ _MAX_DIGITS = 30
 _MAX_NODES = 20_000  # after aliases are expanded: a few lines of YAML can ask for billions
 
 
+_IN_WORDS = {
+    "'\\t'": "a tab; YAML is indented with spaces",
+    "another document": "a second document (---); a configuration is one",
+    "undefined alias": "an alias (*name) without its anchor (&name); quote a value that begins with *",
+    "<stream end>": "the file ends inside a list, a mapping or a quoted text",
+    "end of stream": "the file ends inside a list, a mapping or a quoted text",
+    "expected <block end>": "the indentation does not fit the lines before",
+    "values are not allowed": "a colon where none fits: indent the line as those around it, or quote the value",
+}
+"""What the parser's messages mean, by a part of them."""
+
+
 class _Loader(yaml.SafeLoader):
     """Resolves plain scalars as YAML 1.2 and the Collector do: `on` and `12:30` stay text."""
 
@@ -148,10 +160,5 @@ def _syntax_problem(error: yaml.YAMLError, text: str) -> Problem:
         position = getattr(error, "position", 0)
         return Problem("a character that YAML does not allow", line=text.count("\n", 0, position) + 1)
     problem = getattr(error, "problem", None) or "not YAML"
-    if "'\\t'" in problem:
-        problem = "a tab; YAML is indented with spaces"
-    elif "but found another document" in problem:
-        problem = "a second document (---); a configuration is one"
-    elif problem.startswith("found undefined alias"):
-        problem = "an alias (*name) without its anchor (&name); quote a value that begins with *"
-    return Problem(f"not valid YAML: {problem} (column {mark.column + 1})", line=mark.line + 1)
+    words = next((words for part, words in _IN_WORDS.items() if part in problem), problem)
+    return Problem(f"not valid YAML: {words} (column {mark.column + 1})", line=mark.line + 1)
