@@ -13,7 +13,9 @@ class Candidate:
 
     `interactions` has one entry for each choice. Where `skipped` is set nothing of the span is evaluated, and that is
     why (`duplicate`, `not_user_facing`, `no_answer`, `content_not_captured`, `by_reference`, `filtered`); its
-    interactions then only describe it. `duplicate_of` is the span id of the answer that counts.
+    interactions then only describe it. `duplicate_of` is the span id of the answer that counts. With neither
+    interactions nor `skipped` the span turned out to be a mere step: it is let go and nothing is said of it. `late`:
+    its content came after the span had left, so that results go out as events and metrics only.
     """
 
     trace_id: str
@@ -22,3 +24,4 @@ class Candidate:
     interactions: tuple[Interaction, ...] = ()
     skipped: Reason | None = None
     duplicate_of: str = ""
+    late: bool = False

@@ -1,0 +1,237 @@
+"""Which answers count: of all the spans that hold one, those that hold what the user saw, each answer once.
+
+In order: what a selector excludes is `filtered`; what is answered below a retriever, tool, embedding, guardrail or
+evaluator is `not_user_facing`; a span without text says why; a repeat is a `duplicate`; an answer that the outermost
+agent or workflow around it is known to have replaced is `not_user_facing`.
+
+Of the spans that repeat an answer a model call counts rather than a wrapper, and of model calls the one with a
+question, with documents of its own, the innermost. An answer on wrappers only counts on the outermost of them: that
+is what was shown, with all that was retrieved for it below. What was counted once stays so.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+
+from otel_agent_eval.assembly.selection import Verdict
+from otel_agent_eval.assembly.texts import is_data, repeats
+from otel_agent_eval.assembly.trace import (
+    COUNTS,
+    HIDDEN,
+    NOTHING,
+    SCOPES,
+    WRAPPERS,
+    Fate,
+    Node,
+    Trace,
+    ancestors,
+    descendants,
+)
+from otel_agent_eval.conventions.extract import Extract, Role
+from otel_agent_eval.evaluation.evaluation import Reason
+
+_MAX_TWINS = 16
+_MIN_PROSE = 3  # words from which a chain's other output is taken for a rewritten answer, not for a status
+_STEPS = frozenset({Role.CHAIN, Role.OTHER})  # where they hold no answer there is nothing to say of them
+_NOT_USER_FACING = Fate(Reason.NOT_USER_FACING)
+
+
+def may_answer(extract: Extract) -> bool:
+    """Say whether a span could hold an answer: a model call, or a wrapper with output that is no mere data."""
+    if extract.role is Role.LLM:
+        return True
+    if extract.role not in WRAPPERS:
+        return False
+    return extract.by_reference or any(extract.role is Role.AGENT or not is_data(text) for text in extract.answers)
+
+
+def fate_of(trace: Trace, node: Node) -> Fate:
+    """Decide what becomes of a span, for good."""
+    if node.fate is None:
+        if node.deciding:  # two spans that point at each other: the one asked first counts
+            return COUNTS
+        node.deciding = True
+        node.fate = _decide(trace, node)
+    return node.fate
+
+
+def _decide(trace: Trace, node: Node) -> Fate:
+    if node.verdict is Verdict.EXCLUDE:
+        return Fate(Reason.FILTERED)
+    if node.verdict is Verdict.NOT_USER_FACING:
+        return _NOT_USER_FACING
+    if node.verdict is not Verdict.USER_FACING and any(above.role in HIDDEN for above in ancestors(node)):
+        return NOTHING if node.role in _STEPS else _NOT_USER_FACING
+    return _decide_call(trace, node) if node.role is Role.LLM else _decide_wrapper(trace, node)
+
+
+def _decide_call(trace: Trace, node: Node) -> Fate:
+    twins = _twins(trace, node)
+    if not node.texts:
+        return _without_text(trace, node, twins)
+    counted = _counted_around(node)
+    first = counted or min((twin for twin in (node, *twins) if twin.texts), key=_preference)
+    if first is not node:
+        return _repeat_of(trace, first)
+    if node.verdict is not Verdict.USER_FACING and _is_replaced(node, trace):
+        return _NOT_USER_FACING
+    return COUNTS
+
+
+def _without_text(trace: Trace, node: Node, twins: list[Node]) -> Fate:
+    extract = node.extract
+    if extract is None or node.failed or extract.tool_call:
+        return Fate(Reason.NO_ANSWER)
+    if extract.by_reference:
+        return Fate(Reason.BY_REFERENCE)
+    known = min((twin for twin in twins if twin.texts or _captured(twin)), key=_preference, default=None)
+    if known is not None:
+        return _repeat_of(trace, known)
+    return Fate(Reason.NO_ANSWER if extract.output_captured else Reason.CONTENT_NOT_CAPTURED)
+
+
+def _captured(node: Node) -> bool:
+    return node.extract is not None and (node.extract.tool_call or node.extract.output_captured)
+
+
+def _repeat_of(trace: Trace, first: Node) -> Fate:
+    """Say what a repeat of another span is: its duplicate if that counts, else what became of that."""
+    fate = fate_of(trace, first)
+    if fate.counts:
+        return Fate(Reason.DUPLICATE, first.span_id)
+    return fate
+
+
+def _preference(node: Node) -> tuple[bool, bool, bool, int, int, str]:
+    """Order twins: counted already, with a question, with documents, the innermost, the earliest."""
+    fated = node.fate is not None and node.fate.counts
+    documents = node.extract is not None and bool(node.extract.documents)
+    depth = sum(1 for _ in ancestors(node))
+    return (not fated, not node.question, not documents, -depth, node.start, node.span_id)
+
+
+def _twins(trace: Trace, node: Node) -> list[Node]:
+    """Find the other records of the same model call, by several instrumentations or at several levels."""
+    found = [node]
+    for one in found:  # grows
+        for twin in (*_nested(one), *_beside(one), *_same_response(trace, one)):
+            if twin not in found and not (twin.texts and node.texts and not set(twin.texts) & set(node.texts)):
+                found.append(twin)
+        if len(found) >= _MAX_TWINS:
+            break
+    return found[1:]
+
+
+def _nested(node: Node) -> Iterator[Node]:
+    """Yield the model calls around and in this one, up to the next step of an agent."""
+    for above in ancestors(node):
+        if above.role is Role.LLM:
+            yield above
+        elif above.role is Role.AGENT or above.role in HIDDEN or (above.role is Role.CHAIN and not node.texts):
+            break
+    yield from (
+        below
+        for below in descendants(node, into=lambda n: n.role not in HIDDEN and n.role is not Role.AGENT)
+        if below.role is Role.LLM
+    )
+
+
+def _beside(node: Node) -> Iterator[Node]:
+    """Yield the calls under the same parent that another instrumentation recorded at the same time."""
+    calls = node.parent.calls if node.parent is not None else []
+    if len(calls) < 2:  # noqa: PLR2004 (itself)
+        return
+    at = bisect_left(calls, (node.start, node.span_id))
+    for _, _, other in calls[max(0, at - _MAX_TWINS) : at + _MAX_TWINS]:
+        if other is not node and other.scope != node.scope and _same_call(node, other):
+            yield other
+
+
+def _same_call(one: Node, other: Node) -> bool:
+    a, b = one.extract, other.extract
+    if a is None or b is None or (a.response_id and b.response_id and a.response_id != b.response_id):
+        return False
+    if one.question and other.question and one.question != other.question:
+        return False
+    if one.texts and other.texts:
+        return one.start <= other.end and other.start <= one.end
+    return (one.start <= other.start and other.end <= one.end) or (other.start <= one.start and one.end <= other.end)
+
+
+def _same_response(trace: Trace, node: Node) -> Iterable[Node]:
+    response = node.extract.response_id if node.extract is not None else ""
+    return trace.responses.get(response, ())[:_MAX_TWINS] if response else ()
+
+
+def _counted_around(node: Node) -> Node | None:
+    """Find a wrapper around a call that was counted with this answer before the call came."""
+    return next(
+        (
+            above
+            for above in ancestors(node)
+            if above.role is not Role.LLM and above.fate is not None and above.fate.counts and _shows(above, node)
+        ),
+        None,
+    )
+
+
+def _is_replaced(node: Node, trace: Trace) -> bool:
+    """Say whether the outermost wrapper with an answer shows another one instead of this."""
+    outer = _outermost(trace, node)
+    return outer is not None and not _shows(outer, node) and not trace.replied_to.intersection(node.texts)
+
+
+def _outermost(trace: Trace, node: Node) -> Node | None:
+    """Find the outermost wrapper around a span whose output can be taken for what the user saw."""
+    found = None
+    for above in ancestors(node):
+        if above.role in WRAPPERS and above.texts and _is_shown(trace, above):
+            found = above
+    return found
+
+
+def _is_shown(trace: Trace, wrapper: Node) -> bool:
+    """Say whether a wrapper's output is an answer: an agent's is; a chain's unless it is data, an echo, or a status."""
+    if wrapper.role is Role.AGENT:
+        return True
+    if wrapper.extract is None or not may_answer(wrapper.extract) or wrapper.question in wrapper.texts:
+        return False
+    return (
+        len(wrapper.texts[0].split()) >= _MIN_PROSE
+        or any(text in trace.answered for text in wrapper.texts)
+        or not wrapper.answers_below
+    )
+
+
+def _shows(wrapper: Node, node: Node) -> bool:
+    return any(repeats(shown, text) for shown in wrapper.texts for text in node.texts)
+
+
+def _decide_wrapper(trace: Trace, node: Node) -> Fate:
+    if not node.texts:
+        by_reference = node.extract is not None and node.extract.by_reference and node.last_call < 0
+        return Fate(Reason.BY_REFERENCE) if by_reference else NOTHING
+    below = descendants(node, into=lambda n: n.role not in HIDDEN)
+    first = _repeated(node, [n for n in below if n.role is Role.LLM or (n.fate is not None and n.fate.counts)])
+    if first is not None:
+        fate = _repeat_of(trace, first)
+        return NOTHING if node.role in _STEPS and fate.skipped is not Reason.DUPLICATE else fate
+    if node.verdict is Verdict.USER_FACING:
+        return COUNTS
+    outer = _outermost(trace, node)
+    if outer is not None:
+        if _shows(outer, node):
+            return _repeat_of(trace, outer)
+        if trace.replied_to.intersection(node.texts):
+            return COUNTS
+        return NOTHING if node.role in _STEPS else _NOT_USER_FACING
+    if node.role is Role.AGENT:
+        return COUNTS
+    if any(above.role in SCOPES for above in ancestors(node)):  # a step of something whose own answer is not known
+        return NOTHING
+    return COUNTS if _is_shown(trace, node) else NOTHING
+
+
+def _repeated(node: Node, candidates: list[Node]) -> Node | None:
+    """Find the answer below that a wrapper repeats: the same text before one that is part of it, the latest."""
+    same = [n for n in candidates if set(n.texts) & set(node.texts)] or [n for n in candidates if _shows(node, n)]
+    return max(same, key=lambda n: (n.role is Role.LLM, n.end, n.span_id), default=None)

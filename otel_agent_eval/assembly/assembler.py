@@ -1,0 +1,341 @@
+"""Puts the spans and log records of traces together and says when an answer is ready to be judged."""
+
+import heapq
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from otel_agent_eval.assembly.answers import fate_of, may_answer
+from otel_agent_eval.assembly.candidate import Candidate
+from otel_agent_eval.assembly.describe import describe, own_segments
+from otel_agent_eval.assembly.links import Links
+from otel_agent_eval.assembly.logs import Logs, may_hold_content
+from otel_agent_eval.assembly.selection import Selector, select_nothing
+from otel_agent_eval.assembly.trace import GUARDS, MAX_DEPTH, Node, Trace, last_user_turn
+from otel_agent_eval.conventions import content_may_be_in_logs, read
+from otel_agent_eval.conventions.extract import Extract, Role
+from otel_agent_eval.conventions.span import EventView, SpanView
+from otel_agent_eval.evaluation.evaluation import Reason
+
+_OVERHEAD = 500  # characters that one span weighs without content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long assembly waits and how much it keeps. Times are seconds, sizes characters of content.
+
+    `context_wait` is longer than the five seconds after which SDKs send a batch. A trace is forgotten `idle` seconds
+    after its last span; content in log records is kept `logs_kept` for a span that comes later.
+    """
+
+    context_wait: float = 6.0
+    idle: float = 120.0
+    logs_kept: float = 300.0
+    traces: int = 20_000
+    documents: int = 200_000
+    size: int = 256 << 20
+    logs_size: int = 64 << 20
+    links: int = 500_000
+
+
+class Assembler:
+    """Assembles interactions from spans and log records in any order. Reads no clock: `now` is in seconds.
+
+    A span is held from `add_span`, where that says so, until `ready` or `flush` hands out a candidate for it. It leaves
+    when its ancestry is known up to a root and its content is there, at the latest after `context_wait`. Its ancestors
+    end after it and so come after it; where a parent came in an earlier batch spans travel out of order, and it
+    waits for the full time. So does a wrapper under which nothing is known yet.
+
+    `in_logs` says whether the content of a span may come in log records.
+    """
+
+    def __init__(
+        self,
+        limits: Limits = Limits(),
+        *,
+        reader: Callable[[SpanView], Extract] = read,
+        in_logs: Callable[[SpanView], bool] = content_may_be_in_logs,
+        selector: Selector = select_nothing,
+        segments: Sequence[str] = (),
+    ) -> None:
+        self._limits = limits
+        self._in_logs = in_logs
+        self._read = reader
+        self._select = selector
+        self._segments = tuple(segments)
+        self._traces: OrderedDict[str, Trace] = OrderedDict()  # the longest untouched first
+        self._links = Links(limits.links)
+        self._logs = Logs(limits.logs_kept, limits.logs_size)
+        self._due: list[tuple[float, int, Trace, Node]] = []
+        self._complete: list[tuple[Trace, Node]] = []
+        self._joined: dict[Node, tuple[Trace, list[EventView]]] = {}
+        self._evicted: list[Candidate] = []
+        self._evictions: Counter[str] = Counter(dict.fromkeys(("traces", "documents", "size"), 0))
+        self._batch = 0
+        self._pushed = 0
+        self._weight = 0
+        self._documents = 0
+        self._held = 0
+
+    @property
+    def held(self) -> int:
+        """The number of spans that wait."""
+        return self._held
+
+    @property
+    def traces(self) -> int:
+        """The number of traces of which something is kept."""
+        return len(self._traces)
+
+    @property
+    def size(self) -> int:
+        """The characters of content that are kept, of spans and of log records."""
+        return self._weight + self._logs.weight
+
+    @property
+    def evictions(self) -> dict[str, int]:
+        """What was let go for want of room: traces by the limit that was reached, and log records."""
+        return {**self._evictions, "logs": self._logs.evicted}
+
+    def add_link(self, trace_id: bytes, span_id: bytes, parent_id: bytes, now: float) -> None:
+        """Note the place of a span that no convention claims, by the ids as OTLP carries them."""
+        trace_hex, span_hex, parent_hex = trace_id.hex(), span_id.hex(), parent_id.hex()
+        trace = self._traces.get(trace_hex)
+        if trace is None or span_hex not in trace.nodes:
+            self._links.add(trace_hex, span_hex, parent_hex)
+        elif not trace.nodes[span_hex].known:
+            self._touch(trace, now)
+            self._move_waiters(trace, trace.place(span_hex, parent_hex))
+
+    def add_span(self, view: SpanView, extract: Extract, now: float) -> bool:
+        """Take a span of some convention. True: hold it until a candidate of it is handed out; False: it never waits.
+
+        A span that is known already is not taken again.
+        """
+        trace = self._traces.get(view.trace_id)
+        if trace is None:
+            trace = self._traces[view.trace_id] = Trace(view.trace_id, self._links.parent_of)
+        known = trace.nodes.get(view.span_id)
+        if known is not None and known.role is not None:
+            return False
+        self._touch(trace, now)
+        if not (extract.answers and extract.turns):
+            logs = self._logs.take(view.trace_id, view.span_id)
+            if logs:
+                view = replace(view, events=view.events + logs)
+                extract = self._read(view)
+        node = trace.place(view.span_id, view.parent_id)
+        trace.fill(node, view, extract)
+        node.batch = self._batch
+        node.segments = own_segments(view.attributes, self._segments)
+        self._weigh(trace, node)
+        self._move_waiters(trace, node)
+        holds = self._may_answer(view, extract)
+        if holds:
+            self._hold(trace, node, now)
+        else:
+            node.view = None
+        self._make_room()
+        return holds
+
+    def add_log(self, trace_id: str, span_id: str, event: EventView, now: float) -> None:
+        """Take a log record that names a span, before or after it."""
+        if not may_hold_content(event):
+            return
+        trace = self._traces.get(trace_id)
+        node = trace.nodes.get(span_id) if trace is not None else None
+        if trace is None or node is None or node.role is None:
+            self._logs.add(trace_id, span_id, event, now)
+        elif node.view is not None and not _has_content(node):
+            self._joined.setdefault(node, (trace, []))[1].append(event)
+
+    def ready(self, now: float) -> list[Candidate]:
+        """Hand out the candidates whose wait is over, those of one trace in order of their start."""
+        self._batch += 1
+        late = self._join()
+        while self._due and self._due[0][0] <= now:
+            _, _, trace, node = heapq.heappop(self._due)
+            self._complete.append((trace, node))
+        complete, self._complete = self._complete, []
+        candidates = self._evicted + self._decide(complete) + late
+        self._evicted = []
+        self._expire(now)
+        return candidates
+
+    def next_due(self) -> float | None:
+        """Return the time at which `ready` has something to hand out if nothing more comes; None if nothing waits."""
+        if self._complete or self._evicted or self._joined:
+            return float("-inf")
+        while self._due and self._due[0][3].released:
+            heapq.heappop(self._due)
+        return self._due[0][0] if self._due else None
+
+    def flush(self) -> list[Candidate]:
+        """Hand out everything held, with what is known."""
+        late = self._join()
+        waiting = [(trace, node) for trace in self._traces.values() for node in trace.held.values()]
+        self._complete, self._due = [], []
+        candidates = self._evicted + self._decide(waiting) + late
+        self._evicted = []
+        return candidates
+
+    def _may_answer(self, view: SpanView, extract: Extract) -> bool:
+        if extract.role in GUARDS:
+            return False
+        return may_answer(extract) or (
+            extract.role is Role.AGENT and not extract.output_captured and self._in_logs(view)
+        )
+
+    def _hold(self, trace: Trace, node: Node, now: float) -> None:
+        if node.view is not None and node.extract is not None:
+            node.verdict = self._select(node.view, node.extract)
+        trace.held[node.span_id] = node
+        self._held += 1
+        self._pushed += 1
+        heapq.heappush(self._due, (now + self._limits.context_wait, self._pushed, trace, node))
+        top = _top(node)
+        if top is not None:
+            top.waiters.append(node)
+        elif not self._is_out_of_order(node):
+            self._settle(trace, node)
+
+    def _is_out_of_order(self, node: Node) -> bool:
+        parent = node.parent
+        return parent is not None and parent.role is not None and parent.batch < self._batch
+
+    def _settle(self, trace: Trace, node: Node) -> None:
+        """Let a span go whose ancestry is known, unless something else of it is missing."""
+        if node.released or node.view is None:
+            return
+        alone = node.role is not Role.LLM and not node.below
+        if not alone and (_has_content(node) or node.failed or not self._in_logs(node.view)):
+            self._complete.append((trace, node))
+
+    def _move_waiters(self, trace: Trace, node: Node) -> None:
+        """Let the spans that waited for this one wait for the next missing ancestor, or settle."""
+        if not node.waiters:
+            return
+        waiters, node.waiters = node.waiters, []
+        top = _top(node)
+        if top is None:
+            for waiter in waiters:
+                self._settle(trace, waiter)
+        elif len(waiters) > len(top.waiters):
+            waiters.extend(top.waiters)
+            top.waiters = waiters
+        else:
+            top.waiters.extend(waiters)
+
+    def _join(self) -> list[Candidate]:
+        """Read again the spans for which log records came; return those that had left without content."""
+        late = []
+        joined, self._joined = self._joined, {}
+        for node, (trace, events) in joined.items():
+            if node.view is None or _has_content(node):
+                continue
+            events.sort(key=lambda event: event.time)
+            view = replace(node.view, events=node.view.events + tuple(events))
+            trace.fill(node, view, self._read(view))
+            self._weigh(trace, node)
+            if not node.released:
+                if _top(node) is None:
+                    self._settle(trace, node)
+            elif node.texts:
+                node.fate, node.deciding = None, False
+                fate = fate_of(trace, node)
+                if fate.counts:
+                    late.append(describe(trace, node, fate, self._segments, late=True))
+                self._shrink(trace, node)
+        return late
+
+    def _decide(self, complete: Iterable[tuple[Trace, Node]]) -> list[Candidate]:
+        waiting = {id(node): (trace, node) for trace, node in complete if not node.released}
+        ordered = sorted(waiting.values(), key=lambda pair: (pair[0].trace_id, pair[1].start, pair[1].span_id))
+        fates = [fate_of(trace, node) for trace, node in ordered]
+        found = [
+            describe(trace, node, fate, self._segments) for (trace, node), fate in zip(ordered, fates, strict=True)
+        ]
+        for (trace, node), fate in zip(ordered, fates, strict=True):
+            node.released = True
+            self._held -= 1
+            trace.held.pop(node.span_id, None)
+            if fate.skipped is not Reason.CONTENT_NOT_CAPTURED:  # its log records may still come
+                self._shrink(trace, node)
+        return found
+
+    def _shrink(self, trace: Trace, node: Node) -> None:
+        """Keep of a span that left only what other spans may need."""
+        if node.extract is not None:
+            question = last_user_turn(node.extract.turns)[1] or node.extract.question
+            node.extract = replace(node.extract, question=question, turns=(), answers=(), variables={}, keys=())
+        node.view = None
+        self._weigh(trace, node)
+
+    def _weigh(self, trace: Trace, node: Node) -> None:
+        extract, before = node.extract, node.weight
+        documents = len(extract.documents) if extract is not None and before == 0 else 0
+        node.weight = _OVERHEAD + (_weight(extract) if extract is not None else 0)
+        trace.weight += node.weight - before
+        trace.documents += documents
+        self._weight += node.weight - before
+        self._documents += documents
+
+    def _touch(self, trace: Trace, now: float) -> None:
+        trace.touched = now
+        self._traces.move_to_end(trace.trace_id)
+
+    def _make_room(self) -> None:
+        limits = self._limits
+        while self._traces:
+            if len(self._traces) > limits.traces:
+                full = "traces"
+            elif self._documents > limits.documents:
+                full = "documents"
+            elif self._weight > limits.size:
+                full = "size"
+            else:
+                return
+            self._evictions[full] += 1
+            self._forget(next(iter(self._traces.values())))
+
+    def _expire(self, now: float) -> None:
+        self._logs.expire(now)
+        while self._traces:
+            trace = next(iter(self._traces.values()))
+            if trace.touched + self._limits.idle > now:
+                return
+            self._forget(trace)
+
+    def _forget(self, trace: Trace) -> None:
+        self._evicted += self._decide([(trace, node) for node in trace.held.values()])
+        del self._traces[trace.trace_id]
+        self._weight -= trace.weight
+        self._documents -= trace.documents
+
+
+def _top(node: Node) -> Node | None:
+    """Return the nearest missing ancestor of a span; None if it is known up to a root."""
+    for _ in range(MAX_DEPTH):
+        if not node.known:
+            return node
+        if node.parent is None:
+            return None
+        node = node.parent
+    return None
+
+
+def _has_content(node: Node) -> bool:
+    extract = node.extract
+    return extract is not None and bool(
+        extract.answers or extract.tool_call or extract.output_captured or extract.by_reference
+    )
+
+
+def _weight(extract: Extract) -> int:
+    return (
+        sum(len(turn.text) for turn in extract.turns)
+        + sum(len(answer) for answer in extract.answers)
+        + sum(len(document.text) for document in extract.documents)
+        + sum(len(value) for value in extract.variables.values())
+        + len(extract.question)
+    )

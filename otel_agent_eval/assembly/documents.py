@@ -1,0 +1,263 @@
+"""Which documents belong to which answer: by ancestry first, never by time alone."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from otel_agent_eval.assembly.pasted import pasted_variables, pieces
+from otel_agent_eval.assembly.texts import comparable, is_substantial
+from otel_agent_eval.assembly.trace import (
+    GUARDS,
+    SCOPES,
+    Node,
+    Trace,
+    ancestors,
+    descendants,
+    last_user_turn,
+    previous_answer,
+)
+from otel_agent_eval.conventions.documents import tool_documents
+from otel_agent_eval.conventions.extract import Role
+from otel_agent_eval.evaluation.interaction import Document, Turn
+
+MAX_DOCUMENTS = 256  # kept for one answer, the latest retrieved first
+_RETRIEVALS = frozenset({Role.RETRIEVER, Role.RERANKER, Role.MEMORY, Role.TOOL})
+_PASSED_ON = frozenset({Role.CHAIN, Role.OTHER})  # a step that returned documents, in a framework without retrievers
+_RETRIEVES = re.compile(
+    r"search|retriev|lookup|look_up|query|knowledge|docs|document|wiki|rag|fetch|browse|vector|faq", re.IGNORECASE
+)
+_MAX_STEPS = 64  # siblings among which a call's template step is looked for
+_SEEN = 80  # comparable characters of a document that show it in a prompt
+
+
+class Retrieved(NamedTuple):
+    """The spans that retrieved for an answer, oldest first."""
+
+    nodes: tuple[Node, ...] = ()
+
+    @property
+    def queries(self) -> list[str]:
+        """What was asked of them."""
+        return [n.extract.question for n in self.nodes if n.extract is not None and n.extract.question]
+
+
+def retrieved_for(trace: Trace, node: Node) -> Retrieved:
+    """Find the spans that retrieved for an answer.
+
+    For a model call: those that ended before it began, under the nearest agent or chain around it that has any, up to
+    the outermost one, which is the turn. For a wrapper: those below it.
+    """
+    if node.role is not Role.LLM:
+        return _ordered([d for d in descendants(node, into=_searched) if _retrieves(d)])
+    prompt = _Prompt(node)
+    around = list(ancestors(node))
+    scopes = [i for i, above in enumerate(around) if above.role in SCOPES]
+    outermost = scopes[-1] if scopes else len(around)
+    inside = node
+    for i, above in enumerate(around):
+        if scopes and i < outermost and above.role not in SCOPES:
+            continue
+        found = [d for d in _below(above, inside) if _belongs(trace, node, d, above, prompt)]
+        if i > outermost:  # beyond the turn, as far as is known: only what the prompt shows
+            found = [d for d in found if prompt.shows(d)]
+        if found:
+            return _ordered(_shown_only(trace, node, found, prompt))
+        inside = above
+    return Retrieved()
+
+
+def documents_for(
+    node: Node, retrieved: Retrieved, pasted: Sequence[str], turns: Sequence[Turn]
+) -> tuple[Document, ...]:
+    """Return the documents that an answer can rest on, without repeats, each with an id of its own.
+
+    Texts come from the retrieving spans and the span itself, from tool messages since the last user turn and, where
+    the records carry ids only or there are none, from what is pasted into the prompt: `pasted`, or its variables.
+    """
+    from_spans = [replace(d, span_id=n.span_id) for n in retrieved.nodes for d in _usable(n)]
+    own = list(node.extract.documents) if node.extract is not None else []
+    known = _distinct([*from_spans, *own])
+    known = _distinct([*known, *_from_messages(turns, known)])
+    if not known:
+        ids = [d for n in retrieved.nodes if n.extract is not None for d in n.extract.documents]
+        emptied = any(n.role in {Role.RETRIEVER, Role.RERANKER} for n in retrieved.nodes) and not ids
+        if not emptied:
+            known = _distinct(_from_prompt(node, retrieved, pasted, ids))
+    return _numbered(known[-MAX_DOCUMENTS:])
+
+
+class _Prompt:
+    """What a model call saw in this turn, in comparable form, made when first needed."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._text: str | None = None
+
+    def shows(self, retrieval: Node) -> bool:
+        if self._text is None:
+            turns = self._node.extract.turns if self._node.extract is not None else ()
+            at, _ = last_user_turn(turns)
+            seen = [t.text for i, t in enumerate(turns) if i >= at or t.role == "system"]
+            self._text = " ".join(" ".join(text.split()) for text in seen)
+        texts = retrieval.extract.documents if retrieval.extract is not None else ()
+        return any(d.text and " ".join(d.text.split())[:_SEEN] in self._text for d in texts)
+
+
+def _below(scope: Node, inside: Node) -> Iterable[Node]:
+    """Yield the retrievals below a scope, leaving out the branch that was searched already."""
+    return (d for d in descendants(scope, into=lambda n: n is not inside and _searched(n)) if _retrieves(d))
+
+
+def _retrieves(node: Node) -> bool:
+    """Say whether a span returned documents, or tried to."""
+    extract = node.extract
+    if extract is None:
+        return False
+    if node.role is Role.TOOL:
+        named = _RETRIEVES.search(extract.tool_name or node.name)
+        return bool(extract.documents) and bool(named or any(is_substantial(d.text) for d in extract.documents))
+    if node.role in _PASSED_ON:
+        return any(d.text for d in extract.documents)
+    return node.role in _RETRIEVALS
+
+
+def _searched(node: Node) -> bool:
+    return node.role not in GUARDS and node.role is not Role.LLM
+
+
+def _belongs(trace: Trace, call: Node, retrieval: Node, scope: Node, prompt: _Prompt) -> bool:
+    """Say whether a retrieval below a scope is one for this model call, and not for another one in the scope."""
+    if retrieval.end > call.start or retrieval.start < _turn_began(trace, call):
+        return False
+    return not _is_for_another(trace, call, retrieval, scope) or prompt.shows(retrieval)
+
+
+def _is_for_another(trace: Trace, call: Node, retrieval: Node, scope: Node) -> bool:
+    """Say whether a call in the retrieval's own branch came after it, or it looked for what another call was asked."""
+    for branch in ancestors(retrieval):
+        if branch is scope:
+            break
+        if branch.last_call >= retrieval.end:
+            return True
+    asked = comparable(retrieval.extract.question) if retrieval.extract is not None else ""
+    other = trace.asked.get(asked) if asked and asked not in call.question else None
+    return other is not None and other is not call
+
+
+def _turn_began(trace: Trace, call: Node) -> int:
+    """Return when the answer ended that the user went on from in this call's messages; 0 if this trace has none."""
+    earlier = previous_answer(call.extract.turns) if call.extract is not None else ""
+    ends = trace.answered.get(earlier, ()) if earlier else ()
+    at = bisect_right(ends, call.start)
+    return ends[at - 1] if at else 0
+
+
+def _shown_only(trace: Trace, call: Node, found: list[Node], prompt: _Prompt) -> list[Node]:
+    """Leave out what stands in no prompt, where others do and another answer lies between it and this call."""
+    shown = [d for d in found if prompt.shows(d)]
+    if not shown or len(shown) == len(found):
+        return found
+    return [d for d in found if d in shown or not trace.answered_between(d.end, call.start)]
+
+
+def _ordered(found: list[Node]) -> Retrieved:
+    if any(n.role in _RETRIEVALS and _texts(n) for n in found):
+        found = [n for n in found if n.role in _RETRIEVALS]  # other steps passed the same documents on
+    found.sort(key=lambda n: (n.start, n.end, n.span_id))
+    return Retrieved(tuple(_without_nested(_without_reranked(found))))
+
+
+def _without_reranked(found: list[Node]) -> list[Node]:
+    """Let a reranker's output stand for the earlier documents that it put in order."""
+    rerankers = [n for n in found if n.role is Role.RERANKER and _texts(n)]
+    if not rerankers:
+        return found
+    return [n for n in found if not any(n is not r and n.end <= r.start and _texts(n) & _texts(r) for r in rerankers)]
+
+
+def _without_nested(found: list[Node]) -> list[Node]:
+    """Of a retriever inside another keep the outer one; of one inside a tool that returned the same keep the finer."""
+    by_id = {n.span_id: n for n in found if _texts(n)}
+    drop: set[str] = set()
+    for n in found:
+        for above in ancestors(n):
+            outer = by_id.get(above.span_id)
+            if outer is None or outer is not above:
+                continue
+            inner_texts = _texts(n)
+            finer = bool(inner_texts) and all(any(t in whole for whole in _texts(outer)) for t in inner_texts)
+            drop.add(outer.span_id if outer.role is Role.TOOL and finer else n.span_id)
+            break
+    return [n for n in found if n.span_id not in drop]
+
+
+def _texts(node: Node) -> set[str]:
+    documents = node.extract.documents if node.extract is not None else ()
+    return {comparable(d.text) for d in documents if d.text}
+
+
+def _usable(node: Node) -> Iterable[Document]:
+    return (d for d in (node.extract.documents if node.extract is not None else ()) if d.text)
+
+
+def _from_messages(turns: Sequence[Turn], known: Sequence[Document]) -> list[Document]:
+    """Read the tool results among messages that are substantial and not made up of what is known already."""
+    at, _ = last_user_turn(tuple(turns))
+    have = {comparable(d.text) for d in known}
+    found = []
+    for turn in turns[at + 1 :]:
+        if turn.role == "tool" and turn.text and comparable(turn.text) not in have:
+            whole = comparable(turn.text)
+            if sum(len(text) for text in have if text in whole) < len(whole) // 2:
+                found += [d for d in tool_documents(turn.text) if is_substantial(d.text)]
+    return found
+
+
+def _from_prompt(node: Node, retrieved: Retrieved, pasted: Sequence[str], ids: Sequence[Document]) -> list[Document]:
+    """Cut pasted context into documents; where retrieval records gave as many ids, these are theirs."""
+    variables = dict(node.extract.variables) if node.extract is not None else {}
+    for step in _prompt_steps(node):
+        variables = {**step.extract.variables, **variables} if step.extract is not None else variables
+    texts = pasted_variables(variables) or pasted
+    cut = [piece for text in texts for piece in pieces(text, len(ids))]
+    if len(cut) == len(ids):
+        span_id = retrieved.nodes[-1].span_id if retrieved.nodes else ""
+        return [replace(d, text=text, span_id=span_id) for d, text in zip(ids, cut, strict=True)]
+    return [Document(id="", text=text) for text in cut]
+
+
+def _prompt_steps(node: Node) -> Iterable[Node]:
+    """Give the template step that filled a call's prompt: the last one before it under its parent, or in a wrapper."""
+    if node.role is Role.LLM:
+        around = node.parent.below[-_MAX_STEPS:] if node.parent is not None else []
+        steps = [n for n in around if n.role is Role.PROMPT and n.end <= node.start]
+    else:
+        steps = [n for n in descendants(node, into=_searched) if n.role is Role.PROMPT]
+    return sorted(steps, key=lambda n: (n.end, n.span_id))[-1:]
+
+
+def _distinct(documents: Iterable[Document]) -> list[Document]:
+    """Drop documents without text and those whose text came before."""
+    distinct: dict[str, Document] = {}
+    for document in documents:
+        if document.text:
+            distinct.setdefault(comparable(document.text), document)
+    return list(distinct.values())
+
+
+def _numbered(documents: Sequence[Document]) -> tuple[Document, ...]:
+    """Give each document an id of its own: the sender's, or its position where that is missing or taken."""
+    taken: set[str] = set()
+    numbered = []
+    for at, document in enumerate(documents):
+        given = document.id or str(at)
+        own = (
+            given
+            if given not in taken
+            else next(f"{given}-{n}" for n in range(2, at + 3) if f"{given}-{n}" not in taken)
+        )
+        taken.add(own)
+        numbered.append(document if own == document.id else replace(document, id=own))
+    return tuple(numbered)
