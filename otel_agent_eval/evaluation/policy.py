@@ -51,7 +51,7 @@ class Policy:
         """Decide for each evaluator on one answer."""
         if not self.rules:
             return dict(self.thresholds)
-        rules = [rule for rule in self.rules if _matches(rule, attribute)]
+        rules = [rule for rule in self.rules if matches(rule.match, attribute)]
         skip = _last([rule.skip for rule in rules], default=False)
         sampling = _last([rule.sampling for rule in rules], default=1.0)
         if skip:
@@ -71,6 +71,11 @@ def sampled(trace_id: str, share: float) -> bool:
     return int.from_bytes(digest) < share * 2.0**64
 
 
+def matches(match: Mapping[str, tuple[str, ...]], attribute: Lookup) -> bool:
+    """Whether of every name in `match` the attribute fits one of its patterns; `*` stands for any characters."""
+    return all(_fits(attribute(name), patterns) for name, patterns in match.items())
+
+
 def _decide(name: str, threshold: float, rules: Sequence[Rule]) -> Decision:
     changes = [rule.evaluators[name] for rule in rules if name in rule.evaluators]
     if not _last([change.enabled for change in changes], default=True):
@@ -80,10 +85,6 @@ def _decide(name: str, threshold: float, rules: Sequence[Rule]) -> Decision:
 
 def _last(values: Sequence[_T | None], *, default: _T) -> _T:
     return next((value for value in reversed(values) if value is not None), default)
-
-
-def _matches(rule: Rule, attribute: Lookup) -> bool:
-    return all(_fits(attribute(name), patterns) for name, patterns in rule.match.items())
 
 
 def _fits(value: object, patterns: tuple[str, ...]) -> bool:
