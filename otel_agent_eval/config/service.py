@@ -1,5 +1,6 @@
 """The section `service`: which parts are connected, and what the gateway tells about itself."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -43,6 +44,8 @@ class MetricsTelemetry(Settings):
     """host:port of `/metrics`, `/healthz` and `/readyz`; `null` serves none."""
     interval: Annotated[Duration, Field(ge=1)] = 60.0
     """How often metrics are pushed to the exporters of the metrics pipeline."""
+    last_failure_file: Path | None = None
+    """Keeps the time of each agent's last failed answer across restarts; without it they are forgotten."""
 
 
 class LogsTelemetry(Settings):
