@@ -19,6 +19,7 @@ from otel_agent_eval.evaluation import Outcome, Reason, describe
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.registry import load_evaluators
 from otel_agent_eval.service import build
+from otel_agent_eval.service.selectors import selector
 
 _SHOWN_CHARACTERS = 600
 
@@ -36,7 +37,7 @@ def explain(files: Sequence[Path], config: Path | None, *, as_json: bool) -> Non
     requests = [part for part in parts if not isinstance(part, FileError)]
     sys.stderr.writelines(f"{error}\n" for error in errors)
     policy = build.policy(settings, {name: evaluator.threshold for name, evaluator in evaluators.items()})
-    found = explanations(*split(requests), evaluators, policy)
+    found = explanations(*split(requests), evaluators, policy, selector(settings))
     if as_json:
         sys.stdout.writelines(f"{json.dumps(_as_json(explanation))}\n" for explanation in found)
     else:

@@ -9,6 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from otel_agent_eval.assembly.candidate import Candidate
 from otel_agent_eval.assembly.offline import assemble
+from otel_agent_eval.assembly.selection import Selector
 from otel_agent_eval.conventions.attribute import attribute
 from otel_agent_eval.conventions.span import SpanView, view_resource, view_span
 from otel_agent_eval.evaluation import Description, Document, Interaction, Reason
@@ -42,13 +43,12 @@ def explanations(
     logs: Iterable[ExportLogsServiceRequest],
     evaluators: Mapping[str, Description],
     policy: Policy,
+    selector: Selector,
 ) -> Iterator[Explanation]:
     """Yield an explanation for each span that holds, or could have held, an answer."""
     traces = list(traces)
     spans = {(span.trace_id, span.span_id): span for span in _spans(traces)}
-    for candidate in assemble(traces, list(logs)):
-        if not candidate.interactions and candidate.skipped is None:
-            continue  # a mere step
+    for candidate in assemble(traces, logs, selector=selector):
         span = spans[candidate.trace_id, candidate.span_id]
         decisions = policy.decide(partial(attribute, span), candidate.trace_id)
         yield _explanation(
