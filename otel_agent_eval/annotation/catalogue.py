@@ -49,6 +49,7 @@ class Refusal(StrEnum):
     TOO_LARGE = "too_large"
     UNSUPPORTED = "unsupported"
     UNAUTHENTICATED = "unauthenticated"
+    SLOW = "slow"
     JOURNAL_FULL = "journal_full"
     STOPPING = "stopping"
     INTERNAL = "internal"
@@ -59,7 +60,6 @@ class Drop(StrEnum):
 
     REJECTED = "rejected"
     UNIMPLEMENTED = "unimplemented"
-    TOO_LARGE = "too_large"
     JOURNAL_FULL = "journal_full"
     EXPIRED = "expired"
     STOPPING = "stopping"
@@ -73,12 +73,13 @@ class Lack(StrEnum):
     SCORES = "scores"
 
 
-class Evicted(StrEnum):
-    """What assembly gave up to stay within its memory bounds."""
+class Bound(StrEnum):
+    """The bounds of assembly's memory; `LOGS` are the log records kept for their spans."""
 
-    TRACE = "trace"
-    DOCUMENT = "document"
-    LOG_RECORD = "log_record"
+    TRACES = "traces"
+    DOCUMENTS = "documents"
+    SIZE = "size"
+    LOGS = "logs"
 
 
 class Transport(StrEnum):
@@ -297,7 +298,7 @@ DESTINATION = Attribute(name="agent_eval.destination", description="the exporter
 REFUSAL = Attribute(name="agent_eval.refusal", description="why a request was refused", values=tuple(Refusal))
 DROP = Attribute(name="agent_eval.drop", description="why telemetry was dropped", values=tuple(Drop))
 LACK = Attribute(name="agent_eval.lack", description="what a held span waits for", values=tuple(Lack))
-EVICTED = Attribute(name="agent_eval.evicted", description="what was evicted", values=tuple(Evicted))
+BOUND = Attribute(name="agent_eval.bound", description="the bound that was reached", values=tuple(Bound))
 DIMENSION = Attribute(
     name="agent_eval.dimension",
     description="the attribute whose number of distinct values reached its cap, or `combination` for all together",
@@ -419,9 +420,9 @@ HELD = Metric(
 EVICTIONS = Metric(
     name="agent_eval.gateway.evictions",
     instrument=Instrument.COUNTER,
-    unit="{item}",
-    description="What assembly gave up to stay within its memory bounds",
-    attributes=(EVICTED,),
+    unit="{eviction}",
+    description="Traces and log records forgotten early, to stay within a bound of assembly's memory",
+    attributes=(BOUND,),
 )
 ANSWER_METRICS = (SCORES, EVALUATIONS, EVALUATIONS_RAW, LAST_FAILURE, EVALUATION_ERRORS, EVALUATION_DURATION, OVERFLOW)
 GATEWAY_METRICS = (RECEIVED, REFUSED, FORWARDED, DROPPED, QUEUED, HELD, EVICTIONS)

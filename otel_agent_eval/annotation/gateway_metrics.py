@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from otel_agent_eval.annotation import catalogue
-from otel_agent_eval.annotation.catalogue import Drop, Evicted, Lack, Refusal, Transport
+from otel_agent_eval.annotation.catalogue import Bound, Drop, Lack, Refusal, Transport
 from otel_agent_eval.annotation.instruments import AnyTable, Number, Table, number
 from otel_agent_eval.signals import Signal
 
@@ -27,7 +27,7 @@ class GatewayMetrics:
             self._dropped.begin(signals, (destination,), Drop)
             self._queued.begin(signals, (destination,))
         self._held.begin(Lack)
-        self._evictions.begin(Evicted)
+        self._evictions.begin(Bound)
 
     @property
     def tables(self) -> tuple[AnyTable, ...]:
@@ -61,6 +61,6 @@ class GatewayMetrics:
         """Say how many spans are held back now for what they lack."""
         self._held.at(lack).value = spans
 
-    def evicted(self, what: Evicted, number_of: int = 1) -> None:
-        """Count what assembly gave up."""
-        self._evictions.at(what).add(number_of)
+    def evicted(self, bound: Bound, total: int) -> None:
+        """Say how much assembly has forgotten early since the start, for want of room; the number never falls."""
+        self._evictions.at(bound).value = total

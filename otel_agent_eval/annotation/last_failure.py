@@ -35,6 +35,7 @@ class LastFailureFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._warned = False
+        self._saved: list[Failure] = []
 
     def load(self, now: float) -> list[Failure]:
         """Return what was saved, no time later than `now`; nothing, with one warning, if the file cannot be read."""
@@ -50,10 +51,17 @@ class LastFailureFile:
             )
             return []
         kept = [series for series in state.series if series.time > now - _KEPT_SECONDS]
-        return [(series.attributes, min(series.time, now)) for series in kept]
+        self._saved = [(series.attributes, min(series.time, now)) for series in kept]
+        return self._saved
 
     def save(self, failures: Iterable[Failure]) -> bool:
-        """Replace the file's content in one step; a failure to write is logged once and returns False."""
+        """Replace the file's content in one step, if it changed: call it often.
+
+        A failure to write is logged once and returns False.
+        """
+        failures = list(failures)
+        if failures == self._saved:
+            return True
         state = _State(version=1, series=[_Series(attributes=dict(names), time=time) for names, time in failures])
         try:
             self._replace(state.model_dump_json().encode())
@@ -66,6 +74,7 @@ class LastFailureFile:
             self._warned = True
             return False
         self._warned = False
+        self._saved = failures
         return True
 
     def _replace(self, content: bytes) -> None:

@@ -10,7 +10,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from otel_agent_eval.annotation.catalogue import RESULT_ATTRIBUTES
 from otel_agent_eval.assembly.candidate import Candidate
 from otel_agent_eval.evaluation.evaluation import Direction, Evaluation, Failed, Label, Scored, Skipped
-from otel_agent_eval.evaluation.evaluator import Evaluator
+from otel_agent_eval.evaluation.evaluator import Description
 from otel_agent_eval.evaluation.interaction import Interaction
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -35,7 +35,7 @@ class Forms:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatorInfo:
-    """What is written about an evaluator; the fields are those of `Evaluator`."""
+    """What is written about an evaluator; the fields are those of `Description`."""
 
     name: str
     version: str
@@ -43,8 +43,8 @@ class EvaluatorInfo:
     judges_answer: bool
 
 
-def describe(evaluator: Evaluator) -> EvaluatorInfo:
-    """Describe an evaluator.
+def evaluator_info(evaluator: Description) -> EvaluatorInfo:
+    """Keep what is written.
 
     Raises `ValueError` where its name or the names of its evidence cannot be attribute names.
     """

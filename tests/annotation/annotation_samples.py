@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from otel_agent_eval.annotation.answer_metrics import AnswerMetricsOptions
+from otel_agent_eval.annotation.answer_metrics import AnswerMetrics, AnswerMetricsOptions
 from otel_agent_eval.annotation.dimensions import Limits
-from otel_agent_eval.annotation.metrics import Metrics
+from otel_agent_eval.annotation.gateway_metrics import GatewayMetrics
+from otel_agent_eval.annotation.otlp import Moment, metrics_request
+from otel_agent_eval.annotation.prometheus import page
 from otel_agent_eval.annotation.result import EvaluatorInfo, JudgedSpan
 from otel_agent_eval.assembly.candidate import Candidate
 from otel_agent_eval.conventions.extract import Extract
@@ -107,5 +110,25 @@ def options(segments: tuple[str, ...] = (), limits: Limits | None = None) -> Ans
     )
 
 
-def new_metrics(clock: Clock | None = None, segments: tuple[str, ...] = ()) -> Metrics:
-    return Metrics(options(segments), {"otlp/tempo": tuple(Signal)}, now=clock or Clock())
+class Metrics:
+    """All numbers of a gateway, as a service puts them together."""
+
+    def __init__(self, chosen: AnswerMetricsOptions, clock: Clock) -> None:
+        self.answers = AnswerMetrics(chosen, clock)
+        self.gateway = GatewayMetrics({"otlp/tempo": tuple(Signal)})
+        self._clock = clock
+        self._start = clock()
+        self._pushed = 0
+
+    def page(self, accept: str = "") -> tuple[bytes, str]:
+        return page((*self.answers.tables, *self.gateway.tables), accept)
+
+    def push(self) -> ExportMetricsServiceRequest:
+        moment = Moment(self._start, self._clock(), self._pushed)
+        self._pushed = moment.now
+        tables = (*self.answers.tables, *self.gateway.tables)
+        return metrics_request(tables, named_resource("otel-agent-eval"), moment)
+
+
+def new_metrics(clock: Clock | None = None, segments: tuple[str, ...] = (), limits: Limits | None = None) -> Metrics:
+    return Metrics(options(segments, limits), clock or Clock())

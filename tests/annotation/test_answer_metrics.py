@@ -2,14 +2,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from annotation_samples import EVALUATORS, TOXICITY, Clock, good, judged, new_metrics, options, skipped, toxic
+from annotation_samples import EVALUATORS, TOXICITY, Clock, Metrics, good, judged, new_metrics, options, skipped, toxic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from otel_agent_eval.annotation.answer_metrics import ENDINGS, AnswerMetrics, max_series
 from otel_agent_eval.annotation.dimensions import Limits
-from otel_agent_eval.annotation.metrics import Metrics
+from otel_agent_eval.annotation.last_failure import LastFailureFile
 from otel_agent_eval.annotation.prometheus import page
 from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Reason, Skipped
 
@@ -123,33 +123,28 @@ def test_the_time_of_the_last_failure_moves_only_with_failures() -> None:
 
 def test_the_last_failure_outlives_a_restart(tmp_path: Path) -> None:
     path, clock = tmp_path / "last_failure.json", Clock(2000.0)
-    first = Metrics(options(("user.segment",)), {}, state_file=path, now=clock)
-    first.save()
-    assert not path.exists()
+    first = new_metrics(clock, segments=("user.segment",))
     first.answers.record(judged({"toxicity": toxic(0.9)}, segments={"user.segment": "new"}))
-    first.save()
-    clock.seconds = 9000.0
-    second = Metrics(options(("user.segment",)), {}, state_file=path, now=clock)
+    LastFailureFile(path).save(first.answers.failures())
+    kept = LastFailureFile(path).load(9000.0)
+    second = new_metrics(clock, segments=("user.segment",))
+    second.answers.restore(kept)
     name = "agent_eval_last_failure_timestamp_seconds"
     assert value(second, name, **SHOP, user_segment="new") == 2000.0
     assert value(second, "agent_eval_evaluations_total", **SHOP, user_segment="new", **ending("scored", "fail")) == 0
-    without_segments = Metrics(options(), {}, state_file=path, now=clock)
+    without_segments = new_metrics(clock)
+    without_segments.answers.restore(kept)
     assert value(without_segments, name, **SHOP) == 2000.0
 
 
-def test_saving_again_without_a_change_leaves_the_file_alone(tmp_path: Path) -> None:
-    path = tmp_path / "last_failure.json"
-    metrics = Metrics(options(), {}, state_file=path, now=Clock())
-    metrics.answers.record(judged({"toxicity": toxic(0.9)}))
-    metrics.save()
-    path.unlink()
-    metrics.save()
-    assert not path.exists()
+def test_the_last_failure_of_an_evaluator_no_longer_configured_is_forgotten() -> None:
+    metrics = new_metrics()
+    metrics.answers.restore([({"gen_ai.evaluation.name": "politeness"}, 1000.0)])
+    assert list(metrics.answers.failures()) == []
 
 
 def test_overflow_is_visible_as_a_metric() -> None:
-    clock = Clock()
-    metrics = Metrics(options(limits=Limits(values=1)), {}, now=clock)
+    metrics = new_metrics(limits=Limits(values=1))
     for service in ("one", "two"):
         metrics.answers.record(judged({"toxicity": toxic(0.1)}, service=service))
     found = samples(metrics)
@@ -186,7 +181,7 @@ def test_the_documented_number_of_series_is_never_exceeded() -> None:
     assert len(series) == max_series(chosen)
 
 
-@settings(max_examples=25)  # a page is some thousand lines
+@settings(max_examples=20)  # a page is some thousand lines
 @given(
     st.lists(
         st.tuples(
@@ -201,7 +196,7 @@ def test_the_documented_number_of_series_is_never_exceeded() -> None:
             st.fixed_dictionaries({"service": st.text(), "agent": st.text(), "model": st.text()}),
             st.floats(1, 1_000_000),
         ),
-        max_size=10,
+        max_size=4,
     )
 )
 def test_any_verdicts_give_pages_that_parse_and_add_up(

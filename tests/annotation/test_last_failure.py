@@ -77,3 +77,15 @@ def test_a_file_that_cannot_be_written_is_warned_of_once(tmp_path: Path, caplog:
     file = LastFailureFile(tmp_path / "file" / "last_failure.json")
     assert [file.save(FAILURES), file.save(FAILURES)] == [False, False]
     assert len(caplog.records) == 1
+
+
+def test_saving_again_without_a_change_leaves_the_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "last_failure.json"
+    LastFailureFile(path).save(FAILURES)
+    file = LastFailureFile(path)
+    loaded = file.load(NOW)
+    path.unlink()
+    assert file.save(loaded)
+    assert not path.exists()
+    assert file.save([])
+    assert path.exists()

@@ -14,9 +14,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from annotation_samples import SPAN_ID, TRACE_ID, judged, new_metrics, toxic
-
-from otel_agent_eval.annotation.metrics import Metrics
+from annotation_samples import SPAN_ID, TRACE_ID, Metrics, judged, new_metrics, toxic
 
 pytestmark = pytest.mark.debian
 WAIT_SECONDS = 30

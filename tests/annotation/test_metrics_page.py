@@ -3,7 +3,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_classic
 
 from otel_agent_eval.annotation import catalogue
-from otel_agent_eval.annotation.catalogue import Drop, Evicted, Lack, Refusal, Transport
+from otel_agent_eval.annotation.catalogue import Bound, Drop, Lack, Refusal, Transport
 from otel_agent_eval.signals import Signal
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,*/*;q=0.1"
@@ -61,7 +61,7 @@ def test_the_gateways_own_series_of_the_closed_lists_are_zero_from_the_start() -
         catalogue.DROPPED: len(Signal) * len(Drop),
         catalogue.QUEUED: len(Signal),
         catalogue.HELD: len(Lack),
-        catalogue.EVICTIONS: len(Evicted),
+        catalogue.EVICTIONS: len(Bound),
     }
     for metric, count in expected.items():
         assert [sample.value for sample in families[metric.prometheus].samples] == [0] * count
@@ -77,7 +77,7 @@ def test_the_gateways_own_doings_are_counted() -> None:
     gateway.queued(Signal.TRACES, "otlp/tempo", 7)
     gateway.queued(Signal.TRACES, "otlp/tempo", 3)
     gateway.held(Lack.DOCUMENTS, 2)
-    gateway.evicted(Evicted.TRACE)
+    gateway.evicted(Bound.TRACES, 1)
     families = parse_openmetrics(metrics.page(OPENMETRICS)[0].decode())
     found = {s.name: (s.labels, s.value) for f in families if "gateway" in f.name for s in f.samples if s.value}
     assert found == {
@@ -96,5 +96,5 @@ def test_the_gateways_own_doings_are_counted() -> None:
         ),
         "agent_eval_gateway_queued": ({"agent_eval_signal": "traces", "agent_eval_destination": "otlp/tempo"}, 3),
         "agent_eval_gateway_held": ({"agent_eval_lack": "documents"}, 2),
-        "agent_eval_gateway_evictions_total": ({"agent_eval_evicted": "trace"}, 1),
+        "agent_eval_gateway_evictions_total": ({"agent_eval_bound": "traces"}, 1),
     }

@@ -1,11 +1,10 @@
-from annotation_samples import SPAN_ID, TRACE_ID, Clock, good, judged, new_metrics, toxic
+from annotation_samples import SPAN_ID, TRACE_ID, Clock, Metrics, good, judged, named_resource, new_metrics, toxic
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint, Metric
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from otel_agent_eval import __version__
-from otel_agent_eval.annotation.metrics import Metrics
 from otel_agent_eval.conventions.span import decode_attributes
 
 CUMULATIVE = 2
@@ -22,13 +21,11 @@ def scores_of(metrics: Metrics) -> HistogramDataPoint:
     return next(point for point in points if point.count)
 
 
-def test_the_resource_is_the_gateway_itself() -> None:
-    resource_metrics = new_metrics().push().resource_metrics[0]
-    attributes = decode_attributes(resource_metrics.resource.attributes)
-    assert attributes["service.name"] == "otel-agent-eval"
-    assert attributes["service.version"] == __version__
-    assert attributes["service.instance.id"]
-    assert resource_metrics.scope_metrics[0].scope.name == "otel_agent_eval"
+def test_a_push_is_the_gateways_own_in_its_own_scope() -> None:
+    (resource_metrics,) = new_metrics().push().resource_metrics
+    (scope_metrics,) = resource_metrics.scope_metrics
+    assert resource_metrics.resource == named_resource("otel-agent-eval")
+    assert (scope_metrics.scope.name, scope_metrics.scope.version) == ("otel_agent_eval", __version__)
 
 
 def test_counters_are_monotonic_cumulative_sums_and_gauges_are_gauges() -> None:

@@ -1,48 +1,37 @@
-from collections.abc import Sequence
-
 import pytest
 from annotation_samples import BETTER, EVALUATORS, TOXICITY, WORSE, good, judged, skipped, toxic
 
-from otel_agent_eval.annotation.result import JudgedSpan, describe, worst
-from otel_agent_eval.evaluation.evaluation import Direction, Evaluation, Failed, Reason, Skipped
-from otel_agent_eval.evaluation.interaction import Interaction, Part
+from otel_agent_eval.annotation.result import EvaluatorInfo, JudgedSpan, evaluator_info, worst
+from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Reason, Skipped
+from otel_agent_eval.evaluation.evaluator import Description
+from otel_agent_eval.evaluation.interaction import Part
 
 
-class Plugin:
-    """An evaluator as a plug-in would write it."""
-
-    def __init__(self, name: str = "politeness", evidence: tuple[str, ...] = ("phrases",)) -> None:
-        self.name = name
-        self.version = "acme/politeness@1"
-        self.direction = Direction.HIGHER_IS_BETTER
-        self.needs = frozenset({Part.ANSWER})
-        self.judges_answer = True
-        self.evidence = evidence
-        self.threshold = 0.5
-
-    def evaluate(self, batch: Sequence[Interaction]) -> list[Evaluation]:
-        return [good(1.0) for _ in batch]
+def plugin(name: str = "politeness", evidence: tuple[str, ...] = ("phrases",)) -> Description:
+    return Description(
+        name=name,
+        version="acme/politeness@1",
+        direction=BETTER,
+        needs=frozenset({Part.ANSWER}),
+        judges_answer=True,
+        evidence=evidence,
+        threshold=0.5,
+    )
 
 
 def test_an_evaluator_is_described_by_its_own_words() -> None:
-    info = describe(Plugin())
-    assert (info.name, info.version, info.direction, info.judges_answer) == (
-        "politeness",
-        "acme/politeness@1",
-        BETTER,
-        True,
-    )
+    assert evaluator_info(plugin()) == EvaluatorInfo("politeness", "acme/politeness@1", BETTER, judges_answer=True)
 
 
 @pytest.mark.parametrize("name", ["", "Politeness", "a.b", "a b", "9lives", "x" * 64, "größe"])
 def test_an_evaluator_whose_name_cannot_be_an_attribute_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is not a lower-case name"):
-        describe(Plugin(name))
+        evaluator_info(plugin(name))
 
 
 def test_evidence_cannot_take_the_name_of_a_result() -> None:
     with pytest.raises(ValueError, match="evidence cannot be called reason, score"):
-        describe(Plugin(evidence=("score", "reason", "phrases")))
+        evaluator_info(plugin(evidence=("score", "reason", "phrases")))
 
 
 FAILED, SKIPPED = Failed("RuntimeError"), Skipped(Reason.TRUNCATED)
