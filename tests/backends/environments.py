@@ -28,7 +28,7 @@ def prepare(name: str) -> None:
     stamp = ROOT / name / f".installed-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]}"
     if stamp.exists():
         return
-    print(f"preparing {ROOT.name}/{name} ...", file=sys.stderr, flush=True)
+    sys.stderr.write(f"preparing {ROOT.name}/{name} ...\n")
     venv.create(ROOT / name, with_pip=True, clear=True)
     pip = [ROOT / name / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--requirement", requirements], check=True)

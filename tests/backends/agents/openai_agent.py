@@ -1,4 +1,4 @@
-"""Asks an OpenAI-compatible server two questions under one of three instrumentations: otel, openinference, openllmetry."""
+"""Asks an OpenAI-compatible server questions under one of three instrumentations: otel, openinference, openllmetry."""
 
 import importlib
 import sys

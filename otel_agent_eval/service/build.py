@@ -1,0 +1,171 @@
+"""Makes the parts of a gateway from a configuration."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from otel_agent_eval.assembly.assembler import Assembler
+from otel_agent_eval.assembly.assembler import Limits as AssemblyLimits
+from otel_agent_eval.assembly.selection import Verdict
+from otel_agent_eval.config import AgentEval, Config, ConsoleExporter, OtlpGrpcExporter, OtlpHttpExporter
+from otel_agent_eval.config.exporters import ClientTls as ClientTlsSettings
+from otel_agent_eval.config.processors import Selector as SelectorSettings
+from otel_agent_eval.config.receivers import ServerTls as ServerTlsSettings
+from otel_agent_eval.conventions import read
+from otel_agent_eval.conventions.extract import Extract, Reader
+from otel_agent_eval.conventions.span import SpanView
+from otel_agent_eval.delivery import Delivery, Destination, Observe, QueueSettings, RetrySettings
+from otel_agent_eval.evaluation.policy import Change, Policy, Rule, matches
+from otel_agent_eval.exporters import Exporter, console, otlp_grpc, otlp_http
+from otel_agent_eval.exporters.tls import ClientTls
+from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver, ServerTls
+from otel_agent_eval.receivers import Observe as ObserveRequests
+from otel_agent_eval.signals import Signal, Sink
+
+
+def receivers(config: Config, sink: Sink, observe: ObserveRequests) -> list[OtlpGrpcReceiver | OtlpHttpReceiver]:
+    """Make the receivers that a pipeline names."""
+    named = {name for pipeline in config.service.pipelines.by_signal().values() for name in pipeline.receivers}
+    made: list[OtlpGrpcReceiver | OtlpHttpReceiver] = []
+    for name in sorted(named):
+        settings = config.receivers[name]
+        where = f"receivers.{name}.protocols"
+        if (grpc := settings.protocols.grpc) is not None:
+            intake = Intake(
+                sink,
+                max_bytes=grpc.max_recv_msg_size_mib << 20,
+                metadata_keys=settings.metadata_keys,
+                observe=observe,
+            )
+            key = f"{where}.grpc.endpoint"
+            made.append(OtlpGrpcReceiver(intake, str(grpc.endpoint), tls=_server_tls(grpc.tls), key=key))
+        if (http := settings.protocols.http) is not None:
+            intake = Intake(
+                sink, max_bytes=http.max_request_body_size, metadata_keys=settings.metadata_keys, observe=observe
+            )
+            key = f"{where}.http.endpoint"
+            made.append(OtlpHttpReceiver(intake, str(http.endpoint), tls=_server_tls(http.tls), key=key))
+    return made
+
+
+def destination_signals(config: Config) -> dict[str, frozenset[Signal]]:
+    """Return the exporters that a pipeline names, each with the signals that it is sent."""
+    found: dict[str, frozenset[Signal]] = {}
+    for signal, pipeline in config.service.pipelines.by_signal().items():
+        for name in pipeline.exporters:
+            found[name] = found.get(name, frozenset()) | {signal}
+    return found
+
+
+def delivery(config: Config, observe: Observe) -> Delivery:
+    """Make the destinations. Raises `ValueError` for TLS files that cannot be used."""
+    destinations = []
+    for name, signals in destination_signals(config).items():
+        settings = config.exporters[name]
+        if isinstance(settings, ConsoleExporter):
+            destinations.append(Destination(console.ConsoleExporter(name), signals=signals, observe=observe))
+            continue
+        retry = settings.retry_on_failure
+        destinations.append(
+            Destination(
+                _otlp(name, settings, signals),
+                signals=signals,
+                queue=QueueSettings(max_bytes=settings.sending_queue.queue_size),
+                retry=RetrySettings(
+                    enabled=retry.enabled,
+                    initial_interval=retry.initial_interval,
+                    multiplier=retry.multiplier,
+                    max_interval=retry.max_interval,
+                    max_elapsed_time=retry.max_elapsed_time,
+                    jitter=retry.randomization_factor,
+                ),
+                observe=observe,
+            )
+        )
+    return Delivery(destinations)
+
+
+def assembler(settings: AgentEval, readers: Sequence[Reader]) -> Assembler:
+    """Make the assembler."""
+    limits = AssemblyLimits(
+        context_wait=settings.context_wait,
+        traces=settings.limits.traces,
+        documents=settings.limits.documents,
+        size=settings.limits.bytes,
+        logs_size=settings.limits.bytes // 4,
+    )
+    return Assembler(
+        limits,
+        reader=partial(read, readers=readers),
+        selector=partial(_select, settings.selectors),
+        segments=settings.segments,
+    )
+
+
+def _select(selectors: Sequence[SelectorSettings], view: SpanView, _extract: Extract) -> Verdict | None:
+    """Return what the first selector that matches says."""
+    lookup = {**view.resource, **view.attributes, "span.name": view.name}.get
+    for selector in selectors:
+        if matches(selector.match, lookup):
+            return Verdict.USER_FACING if selector.user_facing else Verdict.NOT_USER_FACING
+    return None
+
+
+def policy(settings: AgentEval, defaults: Mapping[str, float]) -> Policy:
+    """Make the rules by which answers are judged; `defaults` are the evaluators' own thresholds."""
+    thresholds = {
+        name: defaults[name] if evaluator.threshold is None else evaluator.threshold
+        for name, evaluator in settings.evaluators.items()
+    }
+    rules = [
+        Rule(
+            match=rule.match,
+            skip=rule.skip,
+            sampling=None if rule.sampling_percentage is None else rule.sampling_percentage / 100.0,
+            evaluators={name: Change(enabled=c.enabled, threshold=c.threshold) for name, c in rule.evaluators.items()},
+        )
+        for rule in settings.rules
+    ]
+    return Policy(thresholds, rules)
+
+
+def all_thresholds(policy: Policy) -> dict[str, set[float]]:
+    """Return every threshold that scores can meet, by evaluator: the edges of the metrics' buckets."""
+    found = {name: {threshold} for name, threshold in policy.thresholds.items()}
+    for rule in policy.rules:
+        for name, change in rule.evaluators.items():
+            if change.threshold is not None:
+                found.setdefault(name, set()).add(change.threshold)
+    return found
+
+
+def _otlp(name: str, settings: OtlpGrpcExporter | OtlpHttpExporter, signals: frozenset[Signal]) -> Exporter:
+    gzip = settings.compression == "gzip"
+    if isinstance(settings, OtlpGrpcExporter):
+        return otlp_grpc.OtlpGrpcExporter(
+            name,
+            str(settings.endpoint.address),
+            insecure=settings.insecure,
+            tls=_client_tls(settings.tls),
+            headers=settings.headers,
+            gzip=gzip,
+            timeout=settings.timeout,
+        )
+    urls = {signal: url for signal in signals if (url := settings.url(signal)) is not None}
+    return otlp_http.OtlpHttpExporter(
+        name,
+        urls,
+        tls=_client_tls(settings.tls),
+        headers=settings.headers,
+        gzip=gzip,
+        timeout=settings.timeout,
+    )
+
+
+def _client_tls(settings: ClientTlsSettings) -> ClientTls:
+    return ClientTls(ca_file=settings.ca_file, cert_file=settings.cert_file, key_file=settings.key_file)
+
+
+def _server_tls(settings: ServerTlsSettings | None) -> ServerTls | None:
+    if settings is None:
+        return None
+    return ServerTls(cert_file=settings.cert_file, key_file=settings.key_file, client_ca_file=settings.client_ca_file)

@@ -1,0 +1,216 @@
+"""The running gateway: everything a configuration names, wired, started, drained and stopped."""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Mapping
+from functools import partial
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from otel_agent_eval import __version__
+from otel_agent_eval.annotation.answer_metrics import AnswerMetrics, AnswerMetricsOptions
+from otel_agent_eval.annotation.catalogue import Lack
+from otel_agent_eval.annotation.dimensions import Limits as DimensionLimits
+from otel_agent_eval.annotation.gateway_metrics import GatewayMetrics
+from otel_agent_eval.annotation.last_failure import LastFailureFile
+from otel_agent_eval.annotation.result import EvaluatorInfo, Forms
+from otel_agent_eval.annotation.values import attribute
+from otel_agent_eval.asgi import AsgiServer
+from otel_agent_eval.config import AgentEval, Config
+from otel_agent_eval.conventions import load_readers
+from otel_agent_eval.evaluation.engine import Engine
+from otel_agent_eval.evaluation.evaluator import Description
+from otel_agent_eval.evaluation.policy import Policy
+from otel_agent_eval.models.worker import ProcessWorker, ThreadWorker
+from otel_agent_eval.processors.registry import load_evaluators
+from otel_agent_eval.service import build
+from otel_agent_eval.service.admin import admin_app
+from otel_agent_eval.service.outbox import Outbox
+from otel_agent_eval.service.own_metrics import OwnMetrics, observe_delivery, observe_request, read_states
+from otel_agent_eval.service.scoring import Scoring, ScoringOptions
+from otel_agent_eval.signals import ExportRequest, Payload, Refused, Signal
+
+_log = logging.getLogger(__name__)
+
+_DRAIN_SECONDS = 10.0
+"""How long a stop waits for scores, and then again for destinations."""
+_SAVE_SECONDS = 10.0
+"""How often the times of the last failures are written down: an alert may rest on the newest."""
+
+
+class Gateway:
+    """One gateway. `start`, then `stop`; both once.
+
+    `start` raises `ModelError`, `ListenError` or `ValueError` with one clear message where a part cannot be used.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._destinations = build.destination_signals(config)
+        self._gateway_metrics = GatewayMetrics(self._destinations)
+        self._delivery = build.delivery(config, partial(observe_delivery, self._gateway_metrics))
+        self.receivers = build.receivers(config, self._accept, partial(observe_request, self._gateway_metrics))
+        self._scoring: Scoring | None = None
+        self._engine: Engine | None = None
+        self._evaluators: Mapping[str, EvaluatorInfo] = {}
+        self._answers: AnswerMetrics | None = None
+        self._own: OwnMetrics | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._not_ready = "starting"
+        self.admin: AsgiServer | None = None
+
+    async def start(self) -> None:
+        """Load the models, then listen."""
+        started = time.monotonic()
+        descriptions = await self._start_engine()
+        evaluators = self._evaluators = {name: _info(description) for name, description in descriptions.items()}
+        answers = self._answers = self._answer_metrics(descriptions, evaluators)
+        self._own = OwnMetrics(self._gateway_metrics, answers, _own_resource(), self._last_failures(), self._refresh)
+        if self._engine is not None and self._config.agent_eval is not None:
+            self._scoring = self._make_scoring(self._config.agent_eval, self._engine, answers, evaluators)
+        self._delivery.start()
+        await self._start_admin(self._own)
+        for receiver in self.receivers:
+            await receiver.start()
+        self._tasks = [asyncio.create_task(self._save(self._own))]
+        if Signal.METRICS in self._config.service.pipelines.by_signal():
+            self._tasks.append(asyncio.create_task(self._push(self._own)))
+        self._not_ready = ""
+        _log.info("ready", extra={"seconds": round(time.monotonic() - started, 2), "evaluators": list(evaluators)})
+
+    async def stop(self) -> None:
+        """Take nothing more, judge and send what is held, wait for the destinations, and stop."""
+        self._not_ready = "stopping"
+        await asyncio.gather(*(receiver.stop() for receiver in self.receivers))
+        if self._scoring is not None:
+            await self._scoring.drain(_DRAIN_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._own is not None:
+            self._own.save()
+            if Signal.METRICS in self._config.service.pipelines.by_signal():
+                self._delivery.push(self._own.request())
+        await self._delivery.stop(_DRAIN_SECONDS)
+        if self._engine is not None:
+            await self._engine.close()
+        if self.admin is not None:
+            await self.admin.stop(grace=1.0)
+        _log.info("stopped")
+
+    async def _accept(self, payload: Payload, request: ExportRequest) -> None:
+        """Take a request from a receiver. Raises `Refused` while a destination has no room for it."""
+        held = self._scoring.held_bytes if self._scoring is not None else 0
+        if not self._delivery.room(payload.signal, len(payload.body) + held):
+            raise Refused("the queue of a destination is full")
+        if self._scoring is not None and isinstance(request, ExportTraceServiceRequest):
+            await self._scoring.traces(payload, request)
+        elif self._scoring is not None and isinstance(request, ExportLogsServiceRequest) and self._reads_logs:
+            self._scoring.logs(payload, request)
+        else:
+            self._delivery.push(payload)
+
+    @property
+    def _reads_logs(self) -> bool:
+        pipeline = self._config.service.pipelines.logs
+        return pipeline is not None and bool(pipeline.processors)
+
+    async def _start_engine(self) -> Mapping[str, Description]:
+        settings = self._config.agent_eval
+        if settings is None:
+            return {}
+        worker = ThreadWorker if settings.worker == "thread" else ProcessWorker
+        self._engine = Engine([worker(partial(load_evaluators, tuple(settings.evaluators)))], observe=self._duration)
+        await self._engine.start()
+        return self._engine.evaluators
+
+    def _make_scoring(
+        self, settings: AgentEval, engine: Engine, answers: AnswerMetrics, evaluators: Mapping[str, EvaluatorInfo]
+    ) -> Scoring:
+        forms = Forms(
+            openinference=settings.openinference,
+            span_events=settings.events.span_events,
+            explanations=settings.events.explanation,
+        )
+        has_logs = any(Signal.LOGS in signals for signals in self._destinations.values())
+        outbox = Outbox(self._delivery.push, forms, events=has_logs)
+        options = ScoringOptions(
+            mode=settings.mode,
+            score_deadline=settings.score_deadline,
+            policy=self._policy(settings, engine.evaluators),
+            evaluators=evaluators,
+            matched=frozenset(name for rule in settings.rules for name in rule.match),
+            forms=forms,
+            readers=load_readers(),
+        )
+        return Scoring(build.assembler(settings, options.readers), engine, answers, outbox, options)
+
+    def _policy(self, settings: AgentEval, descriptions: Mapping[str, Description]) -> Policy:
+        return build.policy(settings, {name: info.threshold for name, info in descriptions.items()})
+
+    def _answer_metrics(
+        self, descriptions: Mapping[str, Description], evaluators: Mapping[str, EvaluatorInfo]
+    ) -> AnswerMetrics:
+        settings = self._config.agent_eval
+        if settings is None:
+            return AnswerMetrics(AnswerMetricsOptions(evaluators=()), time.time_ns)
+        options = AnswerMetricsOptions(
+            evaluators=tuple(evaluators.values()),
+            thresholds=build.all_thresholds(self._policy(settings, descriptions)),
+            segments=settings.segments,
+            limits=DimensionLimits(values=settings.limits.dimension_values),
+        )
+        return AnswerMetrics(options, time.time_ns)
+
+    def _last_failures(self) -> LastFailureFile | None:
+        path = self._config.service.telemetry.metrics.last_failure_file
+        return LastFailureFile(path) if path else None
+
+    def _duration(self, name: str, seconds: float) -> None:
+        if self._answers is not None:
+            self._answers.observe_duration(self._evaluators[name], seconds)
+
+    def _refresh(self) -> None:
+        judging = self._scoring.judging if self._scoring is not None else 0
+        read_states(self._gateway_metrics, self._delivery, self._destinations, {Lack.SCORES: judging})
+
+    async def _start_admin(self, own: OwnMetrics) -> None:
+        address = self._config.service.telemetry.metrics.address
+        if address is None:
+            return
+        app = admin_app(lambda: self._not_ready, own.page)
+        self.admin = AsgiServer(app, str(address), "service.telemetry.metrics.address")
+        await self.admin.start()
+
+    async def _save(self, own: OwnMetrics) -> None:
+        while True:
+            await asyncio.sleep(_SAVE_SECONDS)
+            own.save()
+
+    async def _push(self, own: OwnMetrics) -> None:
+        interval = self._config.service.telemetry.metrics.interval
+        while True:
+            await asyncio.sleep(interval)
+            payload = own.request()
+            if self._delivery.room(Signal.METRICS, len(payload.body)):  # cumulative: the next push says it all again
+                self._delivery.push(payload)
+
+
+def _info(description: Description) -> EvaluatorInfo:
+    return EvaluatorInfo(
+        description.name, description.version, description.direction, judges_answer=description.judges_answer
+    )
+
+
+def _own_resource() -> Resource:
+    attributes = {
+        "service.name": "otel-agent-eval",
+        "service.version": __version__,
+        "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
+    }
+    return Resource(attributes=[attribute(name, value) for name, value in attributes.items()])

@@ -1,0 +1,48 @@
+"""Runs a gateway as a process: until SIGTERM or SIGINT, then drained."""
+
+import asyncio
+import logging
+import signal
+import sys
+
+import uvloop
+
+from otel_agent_eval.config import Config
+from otel_agent_eval.models.runtime import ModelError
+from otel_agent_eval.receivers import ListenError
+from otel_agent_eval.service import log_format
+from otel_agent_eval.service.gateway import Gateway
+
+_log = logging.getLogger(__name__)
+
+
+def run(config: Config) -> int:
+    """Run until a signal stops it; return the exit status. What cannot be started is said in one line, status 1."""
+    settings = config.service.telemetry.logs
+    log_format.set_up(settings.level, settings.encoding)
+    return uvloop.run(_serve(config))
+
+
+async def _serve(config: Config) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, stopping, number)
+    try:
+        gateway = Gateway(config)
+        await gateway.start()
+    except (ListenError, ModelError, ValueError) as error:
+        sys.stderr.write(f"otel-agent-eval: {error}\n")
+        return 1
+    await stopping.wait()
+    await gateway.stop()
+    return 0
+
+
+def _stop(stopping: asyncio.Event, number: signal.Signals) -> None:
+    """Begin to stop; asked a second time, end at once."""
+    if stopping.is_set():
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+    _log.info("draining", extra={"signal": number.name})
+    stopping.set()
