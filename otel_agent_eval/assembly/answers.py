@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 from otel_agent_eval.assembly.selection import Verdict
-from otel_agent_eval.assembly.texts import is_data, repeats
+from otel_agent_eval.assembly.texts import repeats
 from otel_agent_eval.assembly.trace import (
     COUNTS,
     HIDDEN,
@@ -36,12 +36,10 @@ _NOT_USER_FACING = Fate(Reason.NOT_USER_FACING)
 
 
 def may_answer(extract: Extract) -> bool:
-    """Say whether a span could hold an answer: a model call, or a wrapper with output that is no mere data."""
+    """Say whether a span could hold an answer: a model call, or a wrapper with output."""
     if extract.role is Role.LLM:
         return True
-    if extract.role not in WRAPPERS:
-        return False
-    return extract.by_reference or any(extract.role is Role.AGENT or not is_data(text) for text in extract.answers)
+    return extract.role in WRAPPERS and (extract.by_reference or bool(extract.answers))
 
 
 def fate_of(trace: Trace, node: Node) -> Fate:
@@ -102,11 +100,14 @@ def _repeat_of(trace: Trace, first: Node) -> Fate:
 
 
 def _preference(node: Node) -> tuple[bool, bool, bool, int, int, str]:
-    """Order twins: counted already, with a question, with documents, the innermost, the earliest."""
-    fated = node.fate is not None and node.fate.counts
+    """Order twins: counted already, with a question, with documents, the last to begin (the innermost), the outer one.
+
+    Only a mere copy of a call, such as LiteLLM's raw request, begins at the very time at which the call began.
+    """
+    counted = node.fate is not None and node.fate.counts
     documents = node.extract is not None and bool(node.extract.documents)
     depth = sum(1 for _ in ancestors(node))
-    return (not fated, not node.question, not documents, -depth, node.start, node.span_id)
+    return (not counted, not node.question, not documents, -node.start, depth, node.span_id)
 
 
 def _twins(trace: Trace, node: Node) -> list[Node]:
@@ -193,7 +194,7 @@ def _is_shown(trace: Trace, wrapper: Node) -> bool:
     """Say whether a wrapper's output is an answer: an agent's is; a chain's unless it is data, an echo, or a status."""
     if wrapper.role is Role.AGENT:
         return True
-    if wrapper.extract is None or not may_answer(wrapper.extract) or wrapper.question in wrapper.texts:
+    if wrapper.holds_data or wrapper.question in wrapper.texts:
         return False
     return (
         len(wrapper.texts[0].split()) >= _MIN_PROSE
@@ -207,28 +208,25 @@ def _shows(wrapper: Node, node: Node) -> bool:
 
 
 def _decide_wrapper(trace: Trace, node: Node) -> Fate:
+    step = NOTHING if node.role in _STEPS else _NOT_USER_FACING  # what it is if it holds no answer that was shown
     if not node.texts:
         by_reference = node.extract is not None and node.extract.by_reference and node.last_call < 0
         return Fate(Reason.BY_REFERENCE) if by_reference else NOTHING
     below = descendants(node, into=lambda n: n.role not in HIDDEN)
+    outer = _outermost(trace, node)
     first = _repeated(node, [n for n in below if n.role is Role.LLM or (n.fate is not None and n.fate.counts)])
+    if first is None and outer is not None and _shows(outer, node):
+        first = outer
     if first is not None:
         fate = _repeat_of(trace, first)
-        return NOTHING if node.role in _STEPS and fate.skipped is not Reason.DUPLICATE else fate
-    if node.verdict is Verdict.USER_FACING:
-        return COUNTS
-    outer = _outermost(trace, node)
+        return fate if fate.skipped is Reason.DUPLICATE else step if node.role in _STEPS else fate
     if outer is not None:
-        if _shows(outer, node):
-            return _repeat_of(trace, outer)
-        if trace.replied_to.intersection(node.texts):
-            return COUNTS
-        return NOTHING if node.role in _STEPS else _NOT_USER_FACING
-    if node.role is Role.AGENT:
-        return COUNTS
-    if any(above.role in SCOPES for above in ancestors(node)):  # a step of something whose own answer is not known
-        return NOTHING
-    return COUNTS if _is_shown(trace, node) else NOTHING
+        shown = bool(trace.replied_to.intersection(node.texts))
+    elif node.role is Role.AGENT:
+        shown = True
+    else:  # a step of something whose own answer is not known is not taken for it
+        shown = not any(above.role in SCOPES for above in ancestors(node)) and _is_shown(trace, node)
+    return COUNTS if shown or node.verdict is Verdict.USER_FACING else step
 
 
 def _repeated(node: Node, candidates: list[Node]) -> Node | None:

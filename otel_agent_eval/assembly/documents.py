@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from otel_agent_eval.evaluation.interaction import Document, Turn
 
 MAX_DOCUMENTS = 256  # kept for one answer, the latest retrieved first
 _RETRIEVALS = frozenset({Role.RETRIEVER, Role.RERANKER, Role.MEMORY, Role.TOOL})
-_PASSED_ON = frozenset({Role.CHAIN, Role.OTHER})  # a step that returned documents, in a framework without retrievers
+_STEPS = frozenset({Role.CHAIN, Role.OTHER})
 _RETRIEVES = re.compile(
     r"search|retriev|lookup|look_up|query|knowledge|docs|document|wiki|rag|fetch|browse|vector|faq", re.IGNORECASE
 )
@@ -39,8 +39,9 @@ class Retrieved(NamedTuple):
 
     @property
     def queries(self) -> list[str]:
-        """What was asked of them."""
-        return [n.extract.question for n in self.nodes if n.extract is not None and n.extract.question]
+        """What was asked of them; the arguments of a tool are no question."""
+        asked = (n.extract.question for n in self.nodes if n.extract is not None and n.role is not Role.TOOL)
+        return [question for question in asked if question]
 
 
 def retrieved_for(trace: Trace, node: Node) -> Retrieved:
@@ -49,22 +50,13 @@ def retrieved_for(trace: Trace, node: Node) -> Retrieved:
     For a model call: those that ended before it began, under the nearest agent or chain around it that has any, up to
     the outermost one, which is the turn. For a wrapper: those below it.
     """
-    if node.role is not Role.LLM:
-        return _ordered([d for d in descendants(node, into=_searched) if _retrieves(d)])
-    prompt = _Prompt(node)
-    around = list(ancestors(node))
-    scopes = [i for i, above in enumerate(around) if above.role in SCOPES]
-    outermost = scopes[-1] if scopes else len(around)
-    inside = node
-    for i, above in enumerate(around):
-        if scopes and i < outermost and above.role not in SCOPES:
-            continue
-        found = [d for d in _below(above, inside) if _belongs(trace, node, d, above, prompt)]
-        if i > outermost:  # beyond the turn, as far as is known: only what the prompt shows
-            found = [d for d in found if prompt.shows(d)]
+    for retrieves in (_retrieves, _passes_on):
+        if node.role is Role.LLM:
+            found = _around(trace, node, retrieves)
+        else:
+            found = [d for d in descendants(node, into=_searched) if retrieves(d)]
         if found:
-            return _ordered(_shown_only(trace, node, found, prompt))
-        inside = above
+            return _ordered(found)
     return Retrieved()
 
 
@@ -76,12 +68,11 @@ def documents_for(
     Texts come from the retrieving spans and the span itself, from tool messages since the last user turn and, where
     the records carry ids only or there are none, from what is pasted into the prompt: `pasted`, or its variables.
     """
-    from_spans = [replace(d, span_id=n.span_id) for n in retrieved.nodes for d in _usable(n)]
-    own = list(node.extract.documents) if node.extract is not None else []
-    known = _distinct([*from_spans, *own])
+    from_spans = [replace(d, span_id=n.span_id) for n in retrieved.nodes for d in _documents(n)]
+    known = _distinct([*from_spans, *_documents(node)])
     known = _distinct([*known, *_from_messages(turns, known)])
     if not known:
-        ids = [d for n in retrieved.nodes if n.extract is not None for d in n.extract.documents]
+        ids = [d for n in retrieved.nodes for d in _documents(n)]
         emptied = any(n.role in {Role.RETRIEVER, Role.RERANKER} for n in retrieved.nodes) and not ids
         if not emptied:
             known = _distinct(_from_prompt(node, retrieved, pasted, ids))
@@ -101,26 +92,43 @@ class _Prompt:
             at, _ = last_user_turn(turns)
             seen = [t.text for i, t in enumerate(turns) if i >= at or t.role == "system"]
             self._text = " ".join(" ".join(text.split()) for text in seen)
-        texts = retrieval.extract.documents if retrieval.extract is not None else ()
-        return any(d.text and " ".join(d.text.split())[:_SEEN] in self._text for d in texts)
+        return any(d.text and " ".join(d.text.split())[:_SEEN] in self._text for d in _documents(retrieval))
 
 
-def _below(scope: Node, inside: Node) -> Iterable[Node]:
-    """Yield the retrievals below a scope, leaving out the branch that was searched already."""
-    return (d for d in descendants(scope, into=lambda n: n is not inside and _searched(n)) if _retrieves(d))
+def _around(trace: Trace, call: Node, retrieves: Callable[[Node], bool]) -> list[Node]:
+    """Walk outward from a model call to the first scope in which something was retrieved for it."""
+    prompt = _Prompt(call)
+    around = list(ancestors(call))
+    scopes = [i for i, above in enumerate(around) if above.role in SCOPES]
+    outermost = scopes[-1] if scopes else len(around)
+    inside = call
+    for i, above in enumerate(around):
+        if scopes and i < outermost and above.role not in SCOPES:
+            continue
+        below = descendants(above, into=_searched, leave=inside)
+        found = [d for d in below if retrieves(d) and _belongs(trace, call, d, above, prompt)]
+        if i > outermost:  # beyond the turn, as far as is known: only what the prompt shows
+            found = [d for d in found if prompt.shows(d)]
+        if found:
+            return _shown_only(trace, call, found, prompt)
+        inside = above
+    return []
 
 
 def _retrieves(node: Node) -> bool:
-    """Say whether a span returned documents, or tried to."""
+    """Say whether a span retrieved documents, or tried to."""
     extract = node.extract
-    if extract is None:
+    if extract is None or node.role not in _RETRIEVALS:
         return False
-    if node.role is Role.TOOL:
-        named = _RETRIEVES.search(extract.tool_name or node.name)
-        return bool(extract.documents) and bool(named or any(is_substantial(d.text) for d in extract.documents))
-    if node.role in _PASSED_ON:
-        return any(d.text for d in extract.documents)
-    return node.role in _RETRIEVALS
+    if node.role is not Role.TOOL:
+        return True
+    named = _RETRIEVES.search(extract.tool_name or node.name)
+    return bool(extract.documents) and bool(named or any(is_substantial(d.text) for d in extract.documents))
+
+
+def _passes_on(node: Node) -> bool:
+    """Say whether a span is a step that returned documents, in a framework that does not call it a retriever."""
+    return node.role in _STEPS and any(d.text for d in _documents(node))
 
 
 def _searched(node: Node) -> bool:
@@ -163,8 +171,6 @@ def _shown_only(trace: Trace, call: Node, found: list[Node], prompt: _Prompt) ->
 
 
 def _ordered(found: list[Node]) -> Retrieved:
-    if any(n.role in _RETRIEVALS and _texts(n) for n in found):
-        found = [n for n in found if n.role in _RETRIEVALS]  # other steps passed the same documents on
     found.sort(key=lambda n: (n.start, n.end, n.span_id))
     return Retrieved(tuple(_without_nested(_without_reranked(found))))
 
@@ -193,13 +199,12 @@ def _without_nested(found: list[Node]) -> list[Node]:
     return [n for n in found if n.span_id not in drop]
 
 
+def _documents(node: Node) -> tuple[Document, ...]:
+    return node.extract.documents if node.extract is not None else ()
+
+
 def _texts(node: Node) -> set[str]:
-    documents = node.extract.documents if node.extract is not None else ()
-    return {comparable(d.text) for d in documents if d.text}
-
-
-def _usable(node: Node) -> Iterable[Document]:
-    return (d for d in (node.extract.documents if node.extract is not None else ()) if d.text)
+    return {comparable(d.text) for d in _documents(node) if d.text}
 
 
 def _from_messages(turns: Sequence[Turn], known: Sequence[Document]) -> list[Document]:

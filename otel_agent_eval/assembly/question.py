@@ -35,7 +35,7 @@ def asked_of(node: Node, queries: Sequence[str]) -> Asked:
         stated = extract.question if not is_data(extract.question) else ""
         question = next((text for text in (stated, *enclosing, *queries) if text), "")
     else:
-        question = _unstuffed(message, stuffed, [extract.question, *enclosing, *queries])
+        question = _unstuffed(message, stuffed, [extract.question, *enclosing], queries)
     systems = [take_apart(turn.text) for turn in extract.turns if turn.role == "system" and turn.text]
     users = [turn.text for turn in extract.turns[: max(at, 0)] if turn.role == "user" and turn.text]
     own = question if stuffed.pasted or question != message else message
@@ -76,11 +76,15 @@ def _enclosing_questions(node: Node) -> list[str]:
     return found
 
 
-def _unstuffed(message: str, stuffed: Stuffed, stated: Sequence[str]) -> str:
-    """Return the question in a user message: the whole message, unless it is a template around a stated question."""
+def _unstuffed(message: str, stuffed: Stuffed, stated: Sequence[str], queries: Sequence[str]) -> str:
+    """Return the question in a user message: the whole message, unless it is a template around a stated question.
+
+    Without a mark of pasted text the question must be a whole line of the message.
+    """
     flat = comparable(message)
-    for text in stated:
+    lines = {comparable(line) for line in message.splitlines()}
+    for text in (*stated, *queries) if stuffed.pasted else stated:
         short = comparable(text)
-        if short and short != flat and short in flat and (stuffed.pasted or 3 * len(short) < len(flat)):
+        if short and short != flat and short in flat and (stuffed.pasted or (short in lines and len(lines) > 1)):
             return text
     return stuffed.question if stuffed.pasted and stuffed.question else message

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from otel_agent_eval.assembly.selection import Verdict
-from otel_agent_eval.assembly.texts import comparable
+from otel_agent_eval.assembly.texts import comparable, is_data
 from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.conventions.span import SpanView
 from otel_agent_eval.evaluation.evaluation import Reason
@@ -45,9 +45,9 @@ NOTHING = Fate(nothing=True)
 class Node:
     """One span of a trace: missing so far (`known` False), of no convention (`extract` None), or read.
 
-    `texts` are the answers in comparable form; `below` lists the children that lead to answers or documents;
-    `last_call` is the latest start of a model call at or below it, `answers_below` says whether one answered with text;
-    `waiters` are the spans whose ancestry ends here.
+    `texts` are the answers in comparable form; `holds_data` says that they are JSON rather than prose. `below` lists the
+    children that lead to answers or documents; `last_call` is the latest start of a model call at or below the span,
+    `answers_below` says whether one answered with text; `waiters` are the spans whose ancestry ends here.
     """
 
     span_id: str
@@ -64,6 +64,7 @@ class Node:
     scope: str = ""
     failed: bool = False
     texts: tuple[str, ...] = ()
+    holds_data: bool = False
     question: str = ""
     segments: Mapping[str, str] = field(default_factory=dict)
     verdict: Verdict | None = None
@@ -121,6 +122,7 @@ class Trace:
         node.start, node.end, node.failed = view.start_time, view.end_time, view.failed
         node.name, node.scope = view.name, view.scope
         node.texts = tuple(text for answer in extract.answers if (text := comparable(answer)))
+        node.holds_data = bool(extract.answers) and all(is_data(answer) for answer in extract.answers)
         node.question = comparable(last_user_turn(extract.turns)[1] or extract.question)
         if extract.role is Role.LLM:
             self._note_call(node, extract)
@@ -205,16 +207,18 @@ def ancestors(node: Node) -> Iterator[Node]:
         above = above.parent
 
 
-def descendants(node: Node, *, into: Callable[[Node], bool]) -> Iterator[Node]:
+def descendants(node: Node, *, into: Callable[[Node], bool], leave: Node | None = None) -> Iterator[Node]:
     """Yield what lies below a span and leads to answers or documents, the latest arrivals first.
 
-    Below a span for which `into` is false nothing is looked at; the span itself is yielded.
+    Below a span for which `into` is false nothing is looked at; the span itself is yielded. `leave` is left out.
     """
     stack = list(node.below[-MAX_VISITS:])
     for _ in range(MAX_VISITS):
         if not stack:
             return
         below = stack.pop()
+        if below is leave:
+            continue
         yield below
         if into(below):
             stack += below.below[-MAX_VISITS:]
