@@ -103,7 +103,7 @@ def _json(path: Path, data: bytes) -> Iterator[ExportRequest | FileError]:
     """Yield the requests of one JSON document, or of one in each line."""
     data = data.removeprefix(b"\xef\xbb\xbf")
     lines = data.splitlines()
-    if len(lines) > 1 and _is_object(lines[0]):
+    if len(lines) > 1 and data.lstrip()[:1] == b"{" and any(map(_is_object, lines[:2])):
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield from _document(f"{path}: line {number}", line)
