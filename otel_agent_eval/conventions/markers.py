@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from otel_agent_eval.conventions.extract import Reader
+from otel_agent_eval.conventions.span import SpanView
 from otel_agent_eval.conventions.values import Json
 
 MARKERS: Final = (
@@ -27,6 +28,9 @@ MARKERS: Final = (
 """How the names begin that the built-in readers read: attributes, scopes, events."""
 
 
+_BUILT_IN: Final = __name__.rpartition(".")[0] + "."
+
+
 def could_hold_content(raw: bytes) -> bool:
     """Say whether a serialised traces or logs request may hold content that the built-in readers read.
 
@@ -35,13 +39,18 @@ def could_hold_content(raw: bytes) -> bool:
     return _KEYS.search(raw) is not None or b"gen_ai." in raw
 
 
+def speaks(span: SpanView) -> bool:
+    """Say the same of one span: whether any of its names is one that the built-in readers know."""
+    return any(map(_NAME.match, span.attributes)) or any(_NAME.match(event.name) for event in span.events)
+
+
 def content_filter(readers: Sequence[Reader]) -> Callable[[bytes], bool]:
     """Make the same look for a table of readers that may contain plug-ins.
 
     A plug-in names the beginnings of its keys in an attribute `markers`, a sequence of strings, on its function; where
     one names none, every request may hold its content.
     """
-    plugins = [reader for reader in readers if not reader.__module__.startswith(__package__ or "otel_agent_eval.")]
+    plugins = [reader for reader in readers if not getattr(reader, "__module__", "").startswith(_BUILT_IN)]
     if not plugins:
         return could_hold_content
     extra: list[str] = []
@@ -61,13 +70,17 @@ def _pattern(markers: Iterable[str]) -> re.Pattern[bytes]:
     fast as a plain alternation. Event names are other fields; all that matter begin with `gen_ai.` or have attributes
     that are marked.
     """
+    return re.compile(b"\n[\x01-\x7f]" + _alternatives(_trie(markers)).encode(), re.DOTALL)
+
+
+def _trie(markers: Iterable[str]) -> dict[str, Json]:
     trie: dict[str, Json] = {}
     for marker in markers:
         node = trie
         for character in marker:
             node = node.setdefault(character, {})
         node[""] = {}
-    return re.compile(b"\n[\x01-\x7f]" + _alternatives(trie).encode(), re.DOTALL)
+    return trie
 
 
 def _alternatives(node: dict[str, Json]) -> str:
@@ -78,3 +91,4 @@ def _alternatives(node: dict[str, Json]) -> str:
 
 
 _KEYS = _pattern(MARKERS)
+_NAME = re.compile(_alternatives(_trie(MARKERS)))

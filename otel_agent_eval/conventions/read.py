@@ -21,6 +21,7 @@ from otel_agent_eval.conventions import (
     vercel,
 )
 from otel_agent_eval.conventions.extract import Extract, Reader, Role
+from otel_agent_eval.conventions.markers import speaks
 from otel_agent_eval.conventions.pairs import PAIRS, pair_reader
 from otel_agent_eval.conventions.roles import role_of
 from otel_agent_eval.conventions.span import SpanView
@@ -75,6 +76,8 @@ def read(span: SpanView, readers: Sequence[Reader] = READERS) -> Extract:
     `convention` names the one that the answer was read from, else the documents, the messages, or the first that knew
     the span; `""` where it speaks none.
     """
+    if readers is READERS and not speaks(span):
+        return Extract(convention="")
     found = [extract for reader in readers if (extract := reader(span)) is not None]
     if not found:
         return Extract(convention="")

@@ -143,6 +143,8 @@ def role_of(span: SpanView) -> Role:
 
 def _word(value: Json) -> Role:
     """Map a kind to a role; MLflow's are JSON strings, Monocle's have dots (`inference.framework`, `agentic.turn`)."""
+    if not isinstance(value, str):
+        return Role.OTHER
     value = decode(value).value
     if not isinstance(value, str):
         return Role.OTHER

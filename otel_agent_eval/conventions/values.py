@@ -10,6 +10,7 @@ Json = Any
 
 _MAX_UNWRAPS = 4  # JSON strings inside JSON strings; senders were seen to nest two
 _MAX_REPAIR = 1 << 20  # characters; limits that cut attributes are far smaller
+_MAX_REPR = 1 << 18
 
 _ABSENT = frozenset(
     {
@@ -167,7 +168,7 @@ def _parse(string: str) -> Decoded | None:  # noqa: PLR0911 (one for each shape)
         repaired = _repair(stripped)
         if repaired is not None:
             return Decoded(repaired, truncated=True)
-    if stripped[1:2] == "'" or stripped[:3] == "[{'":
+    if len(stripped) <= _MAX_REPR and (stripped[1:2] == "'" or stripped[:3] == "[{'"):
         return _parse_repr(stripped)
     return None
 
