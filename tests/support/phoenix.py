@@ -50,7 +50,8 @@ def phoenix(folder: Path) -> Iterator[Phoenix]:
         "PHOENIX_GRPC_PORT": str(grpc_port),
         "PHOENIX_TELEMETRY_ENABLED": "false",
     }
-    command = [python("phoenix"), Path(__file__).parent / "phoenix_on_loopback.py"]
+    script = Path(__file__).parent / "phoenix_on_loopback.py"
+    command = [python("phoenix"), "-P", script]  # -P: this folder has a phoenix.py of its own
 
     def ready() -> bool:
         return listening(http_port) and listening(grpc_port)
