@@ -1,6 +1,6 @@
 """Is every claim of the answer supported by what was retrieved, or by what the user and the system stated?"""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,22 +12,25 @@ from otel_agent_eval.processors.evidence import EvidenceIndex
 from otel_agent_eval.processors.language import is_readable
 from otel_agent_eval.processors.sentences import claims
 
+# An answer that needs more is not read at all, and says so: time stays bounded for any text.
 _MAX_CLAIMS = 256
+_MAX_WINDOWS = 256
+_MAX_SUPPORT = 512
+"""Tokens of what may support a claim: words of a language stay below, encoded data in their place does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """A sentence of the answer with what may support it.
+    """A sentence of the answer beside what may support it.
 
-    `read` is the text that the model reads in its place, `document` the number of the document that most of the support
-    came from, `features` what plain comparison of words says.
+    `document` is the number of the document that most of the support came from, `features` what plain comparison of
+    words says; `windows` holds, for each part of the claim, that part beside every part of the support.
     """
 
     text: str
-    read: str
-    support: str
     document: int | None
     features: tuple[float, ...]
+    windows: list[list[Window]]
 
 
 class Faithfulness:
@@ -78,13 +81,17 @@ class Faithfulness:
             return Skipped(Reason.TRUNCATED)
         stated = [" ".join(claim.text for claim in claims(text)) for text in interaction.grounding]
         index = EvidenceIndex([*(document.text for document in interaction.documents), *stated])
+        chosen = [index.select(text, interaction.question) for text in sentences]
+        supports = self._model.tokenizer.encode([evidence.text for evidence in chosen])
+        reads = self._model.tokenizer.encode([self._in_context(text, interaction.question) for text in sentences])
         found: list[_Claim] = []
-        for text in sentences:
-            chosen, ground = index.select(text, interaction.question), index.ground(text)
-            document = next(iter(chosen.documents), None)
-            read = self._in_context(text, interaction.question)
-            found.append(_Claim(text, read, chosen.text, document, (ground.coverage, ground.numbers)))
-        return found
+        for text, evidence, support, read in zip(sentences, chosen, supports, reads, strict=True):
+            ground = index.ground(text)
+            windows = self._model.tokenizer.pairs(support[:_MAX_SUPPORT], read, self._size)
+            features = (ground.coverage, ground.numbers)
+            found.append(_Claim(text, next(iter(evidence.documents), None), features, windows))
+        too_many = sum(len(part) for claim in found for part in claim.windows) > _MAX_WINDOWS
+        return Skipped(Reason.TRUNCATED) if too_many else found
 
     def _in_context(self, claim: str, question: str) -> str:
         """Put the question before a claim that is too short to stand alone."""
@@ -97,16 +104,11 @@ class Faithfulness:
 
         Of a claim longer than a window every part must be supported, by any part of the text beside it.
         """
-        tokenizer = self._model.tokenizer
-        ids = iter(tokenizer.encode([text for claim in found for text in (claim.support, claim.read)]))
-        layouts = [tokenizer.pairs(next(ids), next(ids), self._size) for _ in found]
-        logits = self._logits(window for layout in layouts for part in layout for window in part)
-        weakest = [min(max(next(logits) for _ in part) for part in layout) for layout in layouts]
+        windows = [window for claim in found for part in claim.windows for window in part]
+        logits = iter(self._model.run(self._output, windows).reshape(-1).tolist())
+        weakest = [min(max(next(logits) for _ in part) for part in claim.windows) for claim in found]
         features = [(logit, *claim.features) for logit, claim in zip(weakest, found, strict=True)]
         return [float(sigmoid(np.dot(row, self._weights) + self._bias)) for row in features]
-
-    def _logits(self, windows: Iterator[Window]) -> Iterator[float]:
-        return (float(logit) for logit in self._model.run(self._output, list(windows)).reshape(-1))
 
     def _judge(self, interaction: Interaction, found: Sequence[_Claim], supported: Sequence[float]) -> Scored:
         score = min(supported, default=self._nothing_claimed)

@@ -1,19 +1,22 @@
 """Does the answer answer the question?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from otel_agent_eval.evaluation import Direction, Evaluation, Interaction, Label, Part, Reason, Scored, Skipped, label
 from otel_agent_eval.models.model import Model, sigmoid
-from otel_agent_eval.models.tokens import Ids, Window, spans
+from otel_agent_eval.models.runtime import FloatArray
+from otel_agent_eval.models.tokens import Window, spans
 from otel_agent_eval.processors.language import is_readable
 
 _CLOSEST = 8
 """Pairs of a part of the question and a part of the answer that are read together, the closest ones first."""
+
+_Part = tuple[int, ...]
+"""The token ids of a part of a text."""
 
 
 class Relevance:
@@ -57,22 +60,19 @@ class Relevance:
         )
 
     def _scores(self, batch: Sequence[Interaction]) -> list[float]:
-        asked = [_parts(interaction.question, self._question_words) for interaction in batch]
-        answered = [_parts(interaction.answer, self._answer_words, self._stride) for interaction in batch]
-        texts = list(dict.fromkeys(chain(*asked, *answered)))
-        ids = dict(zip(texts, self._model.tokenizer.encode(texts), strict=True))
-        vectors = dict(zip(texts, self._embed([ids[text] for text in texts]), strict=True))
+        asked = self._parts([interaction.question for interaction in batch], self._question_words)
+        answered = self._parts([interaction.answer for interaction in batch], self._answer_words, self._stride)
+        vectors = self._embed({ids for parts in (*asked, *answered) for ids in parts})
 
         windows: list[Window] = []
         read: list[list[tuple[slice, float]]] = []  # for each interaction: the windows of a pair, and how close it is
         for questions, answers in zip(asked, answered, strict=True):
             read.append([])
-            cosines = np.array([vectors[text] for text in questions]) @ np.array([vectors[text] for text in answers]).T
+            cosines = np.array([vectors[ids] for ids in questions]) @ np.array([vectors[ids] for ids in answers]).T
             for flat in np.argsort(-cosines, axis=None, kind="stable")[:_CLOSEST]:
                 i, j = divmod(int(flat), len(answers))
-                pair = chain(*self._model.tokenizer.pairs(ids[questions[i]], ids[answers[j]], self._size))
                 start = len(windows)
-                windows.extend(pair)
+                windows.extend(chain(*self._model.tokenizer.pairs(questions[i], answers[j], self._size)))
                 read[-1].append((slice(start, len(windows)), float(cosines[i, j])))
 
         logits = self._model.run(self._output, windows)
@@ -81,15 +81,20 @@ class Relevance:
     def _probability(self, logit: float, cosine: float) -> float:
         return float(sigmoid(np.dot((logit, cosine), self._weights) + self._bias))
 
-    def _embed(self, texts: Sequence[Ids]) -> list[NDArray[np.float64]]:
-        """Return vectors of length 1; that of a text longer than a window has the mean direction of its parts."""
-        parts = [[ids[part] for part in spans(len(ids), self._size - 2)] for ids in texts]
-        rows = iter(self._model.run(self._embedding, [self._model.tokenizer.single(ids) for ids in chain(*parts)]))
-        sums = [np.array([next(rows) for _ in own], dtype=np.float64).sum(axis=0) for own in parts]
-        return [total / max(float(np.linalg.norm(total)), 1e-9) for total in sums]
+    def _parts(self, texts: Sequence[str], words: int, stride: int = 0) -> list[list[_Part]]:
+        """Cut each text into parts of so many words, the last of which ends with the text, and no longer than a window.
 
+        Words that are no words (encoded data) can have any number of tokens.
+        """
+        cut = [[" ".join(every[part]) for part in spans(len(every), words, stride)] for every in map(str.split, texts)]
+        ids = iter(self._model.tokenizer.encode(list(chain(*cut))))
+        return [
+            [tuple(own[part]) for own in (next(ids) for _ in parts) for part in spans(len(own), self._size - 2)]
+            for parts in cut
+        ]
 
-def _parts(text: str, size: int, stride: int = 0) -> list[str]:
-    """Cut a text into parts of `size` words; the last one ends with the text."""
-    words = text.split()
-    return [" ".join(words[part]) for part in spans(len(words), size, stride)]
+    def _embed(self, parts: Collection[_Part]) -> dict[_Part, FloatArray]:
+        """Return a vector of length 1 for each part."""
+        ordered = list(parts)
+        rows = self._model.run(self._embedding, [self._model.tokenizer.single(ids) for ids in ordered])
+        return dict(zip(ordered, rows, strict=True))

@@ -5,22 +5,23 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ParamSpec
 
 from otel_agent_eval.evaluation.eligibility import bounded, reason_to_skip, settle
 from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Reason, Skipped, with_threshold
 from otel_agent_eval.evaluation.evaluator import Description
 from otel_agent_eval.evaluation.interaction import Interaction
 from otel_agent_eval.evaluation.policy import Decision
-from otel_agent_eval.evaluation.worker import Worker
+from otel_agent_eval.evaluation.worker import Verdicts, Worker
 
 _log = logging.getLogger(__name__)
+_P = ParamSpec("_P")
 
 Late = Callable[[str, Evaluation], None]
-"""Takes what came after the deadline: the evaluator's name and its evaluation. Must not raise."""
+"""Takes what came after the deadline: the evaluator's name and its evaluation."""
 
 Observe = Callable[[str, float], None]
-"""Takes, for each interaction judged, the evaluator's name and the seconds it took for the batch that held it. Must not
-raise."""
+"""Takes, for each interaction judged, the evaluator's name and the seconds it took for the batch that held it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,14 +187,14 @@ class Engine:
             return
         try:
             verdicts = await worker.submit(name, [job.interaction for job in wanted])
-            evaluations, seconds = verdicts.evaluations, verdicts.seconds
+            pairs = list(zip(wanted, verdicts.evaluations, strict=True))
         except Exception as error:  # noqa: BLE001 (the boundary broke; the queue must go on)
             _log.error("model worker broke its contract", extra={"evaluator": name, "error_type": type(error).__name__})
-            evaluations, seconds = [Failed(type(error).__name__)] * len(wanted), 0.0
-        for job, evaluation in zip(wanted, evaluations, strict=True):
-            if self._observe is not None:
-                self._observe(name, seconds)
+            verdicts = Verdicts([], 0.0)
+            pairs = [(job, Failed(type(error).__name__)) for job in wanted]
+        for job, evaluation in pairs:
             self._settle(job, name, evaluation)
+            _tell(self._observe, name, verdicts.seconds)
 
     def _settle(self, job: _Job, name: str, evaluation: Evaluation) -> None:
         evaluator = self.evaluators[name]
@@ -201,7 +202,15 @@ class Engine:
         judged = settle(judged, job.interaction, evaluator)
         job.results[name] = judged
         if job.left:
-            if job.late is not None:
-                job.late(name, judged)
+            _tell(job.late, name, judged)
         elif job.results.keys() == job.thresholds.keys() and not job.done.done():
             job.done.set_result(None)
+
+
+def _tell(callback: Callable[_P, None] | None, *args: _P.args, **kwargs: _P.kwargs) -> None:
+    """Call back; what the callback raises is its own affair and must not stop the queue."""
+    try:
+        if callback is not None:
+            callback(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 (anybody's code)
+        _log.error("a callback of the evaluation engine failed", extra={"error_type": type(error).__name__})

@@ -1,0 +1,50 @@
+"""Evaluators for the tests of workers, in a module that a child process can import."""
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+
+from otel_agent_eval.evaluation import Direction, Evaluation, Evaluator, Interaction, Label, Part, Scored
+from otel_agent_eval.models.runtime import ModelError
+
+
+class Echo:
+    """Scores 1; obeys orders in the answer."""
+
+    name = "echo"
+    version = "test/echo@1"
+    direction = Direction.HIGHER_IS_BETTER
+    needs = frozenset({Part.ANSWER})
+    judges_answer = True
+    evidence: tuple[str, ...] = ("where",)
+    threshold = 0.5
+
+    def evaluate(self, batch: Sequence[Interaction]) -> list[Evaluation]:
+        return [self._judge(interaction.answer) for interaction in batch]
+
+    def _judge(self, order: str) -> Evaluation:
+        if order == "die":
+            os._exit(13)
+        if order == "raise":
+            raise ValueError("a message that may quote the answer")
+        if order == "sleep":
+            time.sleep(0.5)
+        where = f"{os.getpid()}/{threading.current_thread().name}"
+        return Scored(score=1.0, label=Label.PASS, threshold=0.5, evidence={"where": (where,)})
+
+
+def load_echo() -> list[Evaluator]:
+    return [Echo()]
+
+
+def load_nothing() -> list[Evaluator]:
+    raise ModelError("model.onnx is damaged")
+
+
+def load_wrong() -> list[Evaluator]:
+    raise KeyError("heads")
+
+
+def load_and_die() -> list[Evaluator]:
+    os._exit(13)

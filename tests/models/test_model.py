@@ -1,0 +1,75 @@
+import json
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otel_agent_eval.models import builtin
+from otel_agent_eval.models.model import Model, load_model, sigmoid
+from otel_agent_eval.models.runtime import ModelError
+from otel_agent_eval.models.tokens import Window
+
+OUTPUTS = {"toxicity": 6, "support": 1, "relevance": 1, "embedding": 384}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    with as_file(files(builtin) / "v1") as shipped:
+        return Path(shutil.copytree(shipped, tmp_path / "model"))
+
+
+@pytest.mark.parametrize(("output", "values"), OUTPUTS.items())
+def test_the_built_in_model_has_each_output(builtin_model: Model, output: str, values: int) -> None:
+    window = builtin_model.tokenizer.single([2003])
+    assert builtin_model.run(output, [window]).shape == (1, values)
+
+
+def test_nothing_to_run_gives_nothing(builtin_model: Model) -> None:
+    assert len(builtin_model.run("support", [])) == 0
+
+
+@settings(max_examples=10, deadline=None)
+@given(lengths=st.lists(st.integers(1, 160), min_size=2, max_size=12), seed=st.integers(0, 2**32 - 1))
+def test_what_else_is_in_a_batch_does_not_change_an_output(builtin_model: Model, lengths: list[int], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    windows = [builtin_model.tokenizer.single(random.integers(1000, 20000, length).tolist()) for length in lengths]
+    together = builtin_model.run("toxicity", windows)
+    alone = np.concatenate([builtin_model.run("toxicity", [window]) for window in windows])
+    np.testing.assert_allclose(sigmoid(together), sigmoid(alone), atol=1e-5)
+
+
+def test_outputs_come_in_the_order_of_the_windows(builtin_model: Model) -> None:
+    short, long = builtin_model.tokenizer.single([2003]), builtin_model.tokenizer.single([2003] * 90)
+    one, other = builtin_model.run("support", [short, long]), builtin_model.run("support", [long, short])
+    np.testing.assert_allclose(one, other[::-1], atol=1e-5)
+
+
+def test_probabilities_do_not_overflow() -> None:
+    np.testing.assert_allclose(sigmoid(np.array([-1e9, 0.0, 1e9])), [0.0, 0.5, 1.0])
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "model.json"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut"])
+def test_a_damaged_file_is_named_in_one_clear_error(folder: Path, name: str, damage: str) -> None:
+    path = folder / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes(b"" if damage == "empty" else content[: len(content) // 2])
+    with pytest.raises(ModelError, match=name):
+        load_model(folder, threads=1)
+
+
+def test_a_card_without_heads_is_refused(folder: Path) -> None:
+    (folder / "model.json").write_text(json.dumps({"version": 1}))
+    with pytest.raises(ModelError, match="heads"):
+        load_model(folder, threads=1)
+
+
+def test_a_window_longer_than_any_budget_still_runs(builtin_model: Model) -> None:
+    ids = (101, *[2003] * 510, 102)
+    assert builtin_model.run("support", [Window(ids, (0,) * 512)] * 3).shape == (3, 1)
