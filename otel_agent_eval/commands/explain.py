@@ -72,7 +72,7 @@ def _show(found: Iterable[Explanation]) -> None:
     count = 0
     for count, explanation in enumerate(found, 1):  # noqa: B007 (the last one is the number of all)
         title = f"{explanation.span_name}  trace {explanation.trace_id}  span {explanation.span_id}"
-        console.print(Text(visible(title), style="bold" if explanation.counted else "bold dim"))
+        console.print(Text(visible(title), style="bold" if explanation.counted else "bold dim"), soft_wrap=True)
         table = Table.grid(padding=(0, 2))
         table.add_column(style="cyan", no_wrap=True, min_width=14)
         table.add_column(overflow="fold")
@@ -89,10 +89,10 @@ def _lines(explanation: Explanation) -> Iterator[tuple[str, str]]:
     yield "convention", explanation.convention
     yield "read from", ", ".join(explanation.keys) or "nothing"
     yield "question", explanation.question or "none found"
-    for answer in explanation.answers or ("none found",):
-        yield "answer", answer
+    for answer in explanation.answers or ("",):
+        yield "answer", answer or "none found"
     for document in explanation.documents:
-        yield f"document {document.id[:20]}", document.text or "(its text was not captured)"
+        yield "document", f"{document.id}: {document.text or '(its text was not captured)'}"
     for name, reason in explanation.evaluations.items():
         yield name, "would be scored" if reason is None else _why(reason, explanation.duplicate_of)
 
