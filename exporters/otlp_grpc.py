@@ -7,7 +7,7 @@ import grpc
 
 from otel_agent_eval import __version__
 from otel_agent_eval.exporters.answers import MAX_RESPONSE_BYTES, read_grpc_error, read_response
-from otel_agent_eval.exporters.exporter import Permanent
+from otel_agent_eval.exporters.headers import check_headers, with_metadata
 from otel_agent_eval.exporters.rejections import RejectionLog
 from otel_agent_eval.exporters.tls import ClientTls
 from otel_agent_eval.signals import Payload, Signal
@@ -35,7 +35,8 @@ class OtlpGrpcExporter:
     """Sends to `endpoint` (`host:port`).
 
     `insecure` sends plain text; otherwise `tls` names certificates, without it the system's are trusted. `timeout` is
-    in seconds, for one try. A header of the payload's metadata overrides the same one of `headers`.
+    in seconds, for one try. A header of the payload's metadata overrides the same one of `headers`. Raises `ValueError`
+    for TLS files that cannot be read and headers that cannot be sent.
     """
 
     signals = frozenset(Signal)
@@ -52,7 +53,7 @@ class OtlpGrpcExporter:
         timeout: float = 5.0,
     ) -> None:
         self.name = name
-        self._headers = {key.lower(): value for key, value in (headers or {}).items()}
+        self._headers = check_headers(headers or {})
         self._timeout = timeout
         compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
         if insecure:
@@ -64,15 +65,13 @@ class OtlpGrpcExporter:
 
     async def export(self, payload: Payload) -> int:
         """Send one request; see `Exporter`."""
-        metadata = tuple((self._headers | dict(payload.metadata)).items())
+        metadata = tuple(with_metadata(self._headers, payload.metadata).items())
         try:
             answer = await self._calls[payload.signal](payload.body, timeout=self._timeout, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             trailing = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ())
             details = next((value for key, value in trailing if key == "grpc-status-details-bin"), None)
             raise read_grpc_error(error.code(), details) from None
-        except (grpc.aio.UsageError, TypeError, ValueError) as error:  # a header that gRPC cannot carry
-            raise Permanent(type(error).__name__) from None
         return self._rejections.note(payload.signal, *read_response(payload.signal, answer))
 
     async def close(self) -> None:

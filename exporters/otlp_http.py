@@ -9,7 +9,8 @@ import httpx
 
 from otel_agent_eval import __version__
 from otel_agent_eval.exporters.answers import MAX_RESPONSE_BYTES, read_http_error, read_response
-from otel_agent_eval.exporters.exporter import Permanent, Retryable, Unsupported
+from otel_agent_eval.exporters.exporter import Retryable, Unsupported
+from otel_agent_eval.exporters.headers import check_headers, with_metadata
 from otel_agent_eval.exporters.rejections import RejectionLog
 from otel_agent_eval.exporters.tls import ClientTls
 from otel_agent_eval.signals import Payload, Signal
@@ -33,7 +34,8 @@ class OtlpHttpExporter:
     """Posts each signal to its URL; signals without one are not carried.
 
     `tls` counts for https URLs. `timeout` is in seconds, for one try. A header of the payload's metadata overrides the
-    same one of `headers`. Raises `ValueError` for URLs that are none and TLS files that cannot be read.
+    same one of `headers`. Raises `ValueError` for URLs that are none, TLS files that cannot be read and headers that cannot
+    be sent.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class OtlpHttpExporter:
         self._gzip = gzip
         self._timeout = timeout
         encoding = {"content-encoding": "gzip"} if gzip else {}
-        self._headers = {key.lower(): value for key, value in (headers or {}).items()}
+        self._headers = check_headers(headers or {})
         self._client = httpx.AsyncClient(
             headers=_HEADERS | encoding,
             verify=(tls or ClientTls()).context(),
@@ -71,7 +73,7 @@ class OtlpHttpExporter:
         if url is None:
             raise Unsupported("no URL")
         body = await self._compress(payload.body) if self._gzip else payload.body
-        headers = self._headers | dict(payload.metadata)
+        headers = with_metadata(self._headers, payload.metadata)
         try:
             async with (
                 asyncio.timeout(self._timeout),
@@ -82,8 +84,6 @@ class OtlpHttpExporter:
                 content = await _read_bounded(answer)
         except (httpx.TransportError, TimeoutError) as error:
             raise Retryable(type(error).__name__) from None
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # a header that HTTP cannot carry
-            raise Permanent(type(error).__name__) from None
         content_type = answer.headers.get("content-type", "application/x-protobuf")
         return self._rejections.note(payload.signal, *read_response(payload.signal, content, content_type))
 
