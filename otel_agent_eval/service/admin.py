@@ -1,6 +1,6 @@
 """The gateway's own pages: `/healthz` (alive), `/readyz` (takes telemetry), `/metrics` (for Prometheus)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 
-def admin_app(not_ready: Callable[[], str], metrics: Callable[[str], tuple[bytes, str]]) -> Starlette:
+def admin_app(not_ready: Callable[[], str], metrics: Callable[[str], Awaitable[tuple[bytes, str]]]) -> Starlette:
     """Build the pages.
 
     `not_ready` says why the gateway takes no telemetry, `""` when it does; `metrics` takes an `Accept` header and gives
@@ -23,7 +23,7 @@ def admin_app(not_ready: Callable[[], str], metrics: Callable[[str], tuple[bytes
         return PlainTextResponse(f"{reason or 'ready'}\n", 503 if reason else 200)
 
     async def metrics_page(request: Request) -> Response:
-        body, content_type = metrics(request.headers.get("accept", ""))
+        body, content_type = await metrics(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
 
     return Starlette(

@@ -5,20 +5,18 @@ from functools import partial
 
 from otel_agent_eval.assembly.assembler import Assembler
 from otel_agent_eval.assembly.assembler import Limits as AssemblyLimits
-from otel_agent_eval.assembly.selection import Verdict
 from otel_agent_eval.config import AgentEval, Config, ConsoleExporter, OtlpGrpcExporter, OtlpHttpExporter
 from otel_agent_eval.config.exporters import ClientTls as ClientTlsSettings
-from otel_agent_eval.config.processors import Selector as SelectorSettings
 from otel_agent_eval.config.receivers import ServerTls as ServerTlsSettings
 from otel_agent_eval.conventions import read
-from otel_agent_eval.conventions.extract import Extract, Reader
-from otel_agent_eval.conventions.span import SpanView
+from otel_agent_eval.conventions.extract import Reader
 from otel_agent_eval.delivery import Delivery, Destination, Observe, QueueSettings, RetrySettings
-from otel_agent_eval.evaluation.policy import Change, Policy, Rule, matches
+from otel_agent_eval.evaluation.policy import Change, Policy, Rule
 from otel_agent_eval.exporters import Exporter, console, otlp_grpc, otlp_http
 from otel_agent_eval.exporters.tls import ClientTls
 from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver, ServerTls
 from otel_agent_eval.receivers import Observe as ObserveRequests
+from otel_agent_eval.service.selectors import selector
 from otel_agent_eval.signals import Signal, Sink
 
 
@@ -96,18 +94,9 @@ def assembler(settings: AgentEval, readers: Sequence[Reader]) -> Assembler:
     return Assembler(
         limits,
         reader=partial(read, readers=readers),
-        selector=partial(_select, settings.selectors),
+        selector=selector(settings),
         segments=settings.segments,
     )
-
-
-def _select(selectors: Sequence[SelectorSettings], view: SpanView, _extract: Extract) -> Verdict | None:
-    """Return what the first selector that matches says."""
-    lookup = {**view.resource, **view.attributes, "span.name": view.name}.get
-    for selector in selectors:
-        if matches(selector.match, lookup):
-            return Verdict.USER_FACING if selector.user_facing else Verdict.NOT_USER_FACING
-    return None
 
 
 def policy(settings: AgentEval, defaults: Mapping[str, float]) -> Policy:

@@ -14,11 +14,11 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otel_agent_eval import __version__
 from otel_agent_eval.annotation.answer_metrics import AnswerMetrics, AnswerMetricsOptions
-from otel_agent_eval.annotation.catalogue import Lack
+from otel_agent_eval.annotation.catalogue import Bound
 from otel_agent_eval.annotation.dimensions import Limits as DimensionLimits
 from otel_agent_eval.annotation.gateway_metrics import GatewayMetrics
 from otel_agent_eval.annotation.last_failure import LastFailureFile
-from otel_agent_eval.annotation.result import EvaluatorInfo, Forms
+from otel_agent_eval.annotation.result import EvaluatorInfo, Forms, evaluator_info
 from otel_agent_eval.annotation.values import attribute
 from otel_agent_eval.asgi import AsgiServer
 from otel_agent_eval.config import AgentEval, Config
@@ -31,7 +31,7 @@ from otel_agent_eval.processors.registry import load_evaluators
 from otel_agent_eval.service import build
 from otel_agent_eval.service.admin import admin_app
 from otel_agent_eval.service.outbox import Outbox
-from otel_agent_eval.service.own_metrics import OwnMetrics, observe_delivery, observe_request, read_states
+from otel_agent_eval.service.own_metrics import OwnMetrics, observe_delivery, observe_request, read_queues
 from otel_agent_eval.service.scoring import Scoring, ScoringOptions
 from otel_agent_eval.signals import ExportRequest, Payload, Refused, Signal
 
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10.0
 """How long a stop waits for scores, and then again for destinations."""
-_SAVE_SECONDS = 10.0
+_SAVE_SECONDS = 1.0
 """How often the times of the last failures are written down: an alert may rest on the newest."""
 
 
@@ -68,7 +68,7 @@ class Gateway:
         """Load the models, then listen."""
         started = time.monotonic()
         descriptions = await self._start_engine()
-        evaluators = self._evaluators = {name: _info(description) for name, description in descriptions.items()}
+        evaluators = self._evaluators = {name: evaluator_info(info) for name, info in descriptions.items()}
         answers = self._answers = self._answer_metrics(descriptions, evaluators)
         self._own = OwnMetrics(self._gateway_metrics, answers, _own_resource(), self._last_failures(), self._refresh)
         if self._engine is not None and self._config.agent_eval is not None:
@@ -176,8 +176,12 @@ class Gateway:
             self._answers.observe_duration(self._evaluators[name], seconds)
 
     def _refresh(self) -> None:
-        judging = self._scoring.judging if self._scoring is not None else 0
-        read_states(self._gateway_metrics, self._delivery, self._destinations, {Lack.SCORES: judging})
+        read_queues(self._gateway_metrics, self._delivery, self._destinations)
+        if self._scoring is not None:
+            for lack, spans in self._scoring.held().items():
+                self._gateway_metrics.held(lack, spans)
+            for bound, total in self._scoring.evictions().items():
+                self._gateway_metrics.evicted(Bound(bound), total)
 
     async def _start_admin(self, own: OwnMetrics) -> None:
         address = self._config.service.telemetry.metrics.address
@@ -199,12 +203,6 @@ class Gateway:
             payload = own.request()
             if self._delivery.room(Signal.METRICS, len(payload.body)):  # cumulative: the next push says it all again
                 self._delivery.push(payload)
-
-
-def _info(description: Description) -> EvaluatorInfo:
-    return EvaluatorInfo(
-        description.name, description.version, description.direction, judges_answer=description.judges_answer
-    )
 
 
 def _own_resource() -> Resource:

@@ -1,5 +1,6 @@
 """The gateway's metrics: counted by what the rooms report, served as a page, pushed over OTLP, kept across restarts."""
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otel_agent_eval.annotation.answer_metrics import AnswerMetrics
-from otel_agent_eval.annotation.catalogue import Drop, Lack, Refusal
+from otel_agent_eval.annotation.catalogue import Drop, Refusal
 from otel_agent_eval.annotation.catalogue import Transport as TransportName
 from otel_agent_eval.annotation.gateway_metrics import GatewayMetrics
 from otel_agent_eval.annotation.last_failure import LastFailureFile
@@ -24,7 +25,7 @@ _REFUSALS: Final[Mapping[Cause, Refusal]] = {
     Cause.TOO_LARGE: Refusal.TOO_LARGE,
     Cause.UNSUPPORTED_MEDIA_TYPE: Refusal.UNSUPPORTED,
     Cause.FULL: Refusal.JOURNAL_FULL,
-    Cause.SLOW: Refusal.MALFORMED,
+    Cause.SLOW: Refusal.SLOW,
     Cause.STOPPING: Refusal.STOPPING,
     Cause.INTERNAL: Refusal.INTERNAL,
 }
@@ -59,10 +60,11 @@ class OwnMetrics:
         if last_failures is not None:
             answers.restore(last_failures.load(time.time()))
 
-    def page(self, accept: str) -> tuple[bytes, str]:
+    async def page(self, accept: str) -> tuple[bytes, str]:
         """Return the page for an `Accept` header, and its content type."""
         self._refresh()
-        return page((*self._answers.tables, *self._gateway.tables), accept)
+        tables = (*self._answers.tables, *self._gateway.tables)
+        return await asyncio.to_thread(page, tables, accept)  # thousands of series take a while
 
     def request(self) -> Payload:
         """Return the numbers of now as an OTLP request."""
@@ -99,15 +101,8 @@ def observe_delivery(metrics: GatewayMetrics, destination: str, signal: Signal, 
         metrics.dropped(signal, destination, _DROPS[fate], items)
 
 
-def read_states(
-    metrics: GatewayMetrics,
-    delivery: Delivery,
-    destinations: Mapping[str, Collection[Signal]],
-    held: Mapping[Lack, int],
-) -> None:
-    """Set the numbers that are states: what waits for each destination, and what is held."""
+def read_queues(metrics: GatewayMetrics, delivery: Delivery, destinations: Mapping[str, Collection[Signal]]) -> None:
+    """Set the numbers of what waits for each destination."""
     for stats in delivery.stats():
         for signal in destinations[stats.name]:
             metrics.queued(signal, stats.name, stats.queued_by_signal.get(signal, 0))
-    for lack, spans in held.items():
-        metrics.held(lack, spans)

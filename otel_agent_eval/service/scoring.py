@@ -14,12 +14,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otel_agent_eval.annotation.answer_metrics import AnswerMetrics
+from otel_agent_eval.annotation.catalogue import Lack
 from otel_agent_eval.annotation.result import EvaluatorInfo, Forms, JudgedSpan
 from otel_agent_eval.annotation.sampling import adjusted_count
 from otel_agent_eval.annotation.spans import annotate
 from otel_agent_eval.assembly.assembler import Assembler
 from otel_agent_eval.assembly.candidate import Candidate
 from otel_agent_eval.conventions import capture_switch, could_hold_content, read
+from otel_agent_eval.conventions.attribute import attribute
 from otel_agent_eval.conventions.extract import Extract, Reader, Role
 from otel_agent_eval.conventions.span import SpanView, view_log, view_resource, view_span
 from otel_agent_eval.evaluation.engine import Engine
@@ -98,10 +100,13 @@ class Scoring:
         self._reading = 0
         self.held_bytes = 0
 
-    @property
-    def judging(self) -> int:
-        """Spans whose answers are being judged."""
-        return len(self._judging)
+    def held(self) -> Mapping[Lack, int]:
+        """Return how many spans wait, by what they lack."""
+        return {Lack.SCORES: len(self._judging), Lack.DOCUMENTS: self._assembler.held}
+
+    def evictions(self) -> Mapping[str, int]:
+        """Return what assembly gave up so far, by the bound that was reached."""
+        return self._assembler.evictions
 
     async def traces(self, payload: Payload, request: ExportTraceServiceRequest) -> None:
         """Take a request of spans."""
@@ -190,9 +195,7 @@ class Scoring:
         key = (view.trace_id, view.span_id)
         pending = self._pending.get(key)
         if pending is None:  # else the span was sent twice: one verdict serves both
-            matched = {name: view.attributes.get(name, view.resource.get(name)) for name in self._options.matched}
-            if "span.name" in matched:
-                matched["span.name"] = view.name
+            matched = {name: attribute(view, name) for name in self._options.matched}
             silent = extract.role is Role.LLM and not extract.output_captured
             pending = self._pending[key] = _Pending(
                 resource, flags, adjusted_count(view.trace_state), matched, capture_switch(view) if silent else "", []
