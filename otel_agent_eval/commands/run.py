@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 
 from otel_agent_eval.commands.configuration import loaded
-from otel_agent_eval.service.run import run as serve
 
 
 def run(path: Path | None) -> None:
     """Run the gateway until it is told to stop; exit with 1 where its configuration is wrong or it cannot start."""
-    sys.exit(serve(loaded(path).config))
+    config = loaded(path).config
+    from otel_agent_eval.service.run import run as serve  # noqa: PLC0415 (a wrong configuration is told at once)
+
+    sys.exit(serve(config))

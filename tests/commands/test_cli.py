@@ -11,16 +11,16 @@ from otel_agent_eval import __version__
 
 CONFIG = """\
 receivers:
-  otlp: {protocols: {grpc: , http: {endpoint: 0.0.0.0:4318}}}
+  otlp: {protocols: {grpc: , http: {endpoint: '[::]:4318'}}}
 processors:
   agent_eval: {mode: side, evaluators: {toxicity: }}
 exporters:
-  otlp/tempo: {endpoint: tempo:4317}
+  otlp: {endpoint: tempo:4317}
   otlphttp/prometheus: {metrics_endpoint: http://prometheus:9090/otlp/v1/metrics}
   console:
 service:
   pipelines:
-    traces: {receivers: [otlp], processors: [agent_eval], exporters: [otlp/tempo]}
+    traces: {receivers: [otlp], processors: [agent_eval], exporters: [otlp]}
     metrics: {exporters: [otlphttp/prometheus]}
 """
 
@@ -76,7 +76,7 @@ def test_a_right_configuration_is_summarised_with_its_warnings(tmp_path: Path) -
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
         "valid: c.yaml",
-        "  traces:  otlp (grpc 127.0.0.1:4317, http 0.0.0.0:4318) -> agent_eval (side: toxicity) -> otlp/tempo (tempo:4317)",
+        "  traces:  otlp (grpc 127.0.0.1:4317, http [::]:4318) -> agent_eval (side: toxicity) -> otlp (tempo:4317)",
         "  metrics: (only the gateway's own) -> otlphttp/prometheus (http://prometheus:9090/otlp/v1/metrics)",
         "  /metrics, /healthz, /readyz: 127.0.0.1:8888",
     ]
@@ -85,14 +85,14 @@ def test_a_right_configuration_is_summarised_with_its_warnings(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["validate", "run"])
 def test_a_wrong_configuration_ends_with_1_and_its_messages(name: str, tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text(CONFIG.replace("side", "aside").replace("[otlp/tempo]", "[console/x]"))
+    (tmp_path / "c.yaml").write_text(CONFIG.replace("side", "aside").replace("exporters: [otlp]", "exporters: [otpl]"))
 
     done = command(name, "-c", "c.yaml", folder=tmp_path)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         "c.yaml:4: processors.agent_eval.mode: expected annotate or side; got 'aside'",
-        "c.yaml:11: service.pipelines.traces.exporters[0]: 'console/x' is not defined under exporters; did you mean console?",
+        "c.yaml:11: service.pipelines.traces.exporters[0]: 'otpl' is not defined under exporters; did you mean otlp?",
     ]
 
 
