@@ -56,7 +56,7 @@ class Retry(Settings):
 
     enabled: bool = True
     """`false`: one attempt only."""
-    initial_interval: Annotated[Duration, Field(gt=0)] = 5.0
+    initial_interval: Annotated[Duration, Field(gt=0)] = 1.0
     """Wait before the first retry."""
     randomization_factor: Fraction = 0.5
     """Jitter: a wait is multiplied by a random number from 1 - this to 1 + this."""
@@ -64,8 +64,8 @@ class Retry(Settings):
     """By what each wait is longer than the one before."""
     max_interval: Annotated[Duration, Field(gt=0)] = 30.0
     """Longest wait between two attempts."""
-    max_elapsed_time: Duration = 300.0
-    """After this time a request is given up and counted; `0` never gives up."""
+    max_elapsed_time: Duration = 0.0
+    """After this time a request is given up and counted; `0` never gives up: the queue fills, then senders wait."""
 
 
 class SendingQueue(Settings):
@@ -73,6 +73,8 @@ class SendingQueue(Settings):
 
     queue_size: Annotated[Size, Field(ge=1 << 20)] = 64 << 20
     """Bytes of telemetry (not requests) that may wait; when it is full senders are asked to come back later."""
+    num_consumers: Annotated[int, Field(ge=1, le=100)] = 4
+    """Requests that are sent at a time."""
 
 
 class _OtlpExporter(Settings):

@@ -72,14 +72,14 @@ class Selector(Settings):
 class Limits(Settings):
     """Bounds of what is held in memory; what is evicted is forwarded and counted."""
 
-    traces: Annotated[int, Field(ge=1)] = 10_000
+    traces: Annotated[int, Field(ge=1)] = 20_000
     """Traces that are held or remembered."""
-    documents: Annotated[int, Field(ge=1)] = 50_000
+    documents: Annotated[int, Field(ge=1)] = 200_000
     """Retrieved documents that are remembered."""
-    logs: Annotated[int, Field(ge=1)] = 20_000
-    """Log records whose content is remembered for spans to come."""
     bytes: Annotated[Size, Field(ge=1 << 20)] = 256 << 20
-    """Content of all of these together."""
+    """Content of these traces together."""
+    log_bytes: Annotated[Size, Field(ge=1 << 20)] = 64 << 20
+    """Content of log records that is remembered for spans to come."""
     dimension_values: Annotated[int, Field(ge=1)] = 100
     """Distinct values of each dimension of the metrics; further values are counted as `__other__`."""
 

@@ -19,7 +19,7 @@ _MAX_NODES = 20_000  # after aliases are expanded: a few lines of YAML can ask f
 _IN_WORDS = {
     "'\\t'": "a tab; YAML is indented with spaces",
     "another document": "a second document (---); a configuration is one",
-    "undefined alias": "an alias (*name) without its anchor (&name); quote a value that begins with *",
+    "undefined alias": "an alias (*name) without its anchor (&name); quote what begins with *",
     "<stream end>": "the file ends inside a list, a mapping or a quoted text",
     "end of stream": "the file ends inside a list, a mapping or a quoted text",
     "expected <block end>": "the indentation does not fit the lines before",

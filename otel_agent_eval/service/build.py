@@ -67,7 +67,9 @@ def delivery(config: Config, observe: Observe) -> Delivery:
             Destination(
                 _otlp(name, settings, signals),
                 signals=signals,
-                queue=QueueSettings(max_bytes=settings.sending_queue.queue_size),
+                queue=QueueSettings(
+                    max_bytes=settings.sending_queue.queue_size, workers=settings.sending_queue.num_consumers
+                ),
                 retry=RetrySettings(
                     enabled=retry.enabled,
                     initial_interval=retry.initial_interval,
@@ -89,7 +91,7 @@ def assembler(settings: AgentEval, readers: Sequence[Reader]) -> Assembler:
         traces=settings.limits.traces,
         documents=settings.limits.documents,
         size=settings.limits.bytes,
-        logs_size=settings.limits.bytes // 4,
+        logs_size=settings.limits.log_bytes,
     )
     return Assembler(
         limits,

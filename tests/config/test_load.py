@@ -175,8 +175,7 @@ def test_what_is_wrong_is_named_with_line_and_key(case: dict[str, str]) -> None:
         ("a: 1\n---\nb: 1", "c.yaml:2: not valid YAML: a second document (---); a configuration is one (column 1)"),
         (
             "*b",
-            "c.yaml:1: not valid YAML: an alias (*name) without its anchor (&name); quote a value that begins with *"
-            + " (column 1)",
+            "c.yaml:1: not valid YAML: an alias (*name) without its anchor (&name); quote what begins with * (column 1)",
         ),
         (
             "a: !!python/object:os.system x",
@@ -251,10 +250,8 @@ def test_an_http_exporter_needs_a_url_for_each_signal_that_it_carries() -> None:
     text = text.replace("[otlp/tempo]", "[otlphttp/t]")
     config_of(text)
 
-    assert messages_of(text + "    logs: {receivers: [otlp], processors: [agent_eval], exporters: [otlphttp/t]}\n") == [
-        "c.yaml:18: service.pipelines.logs.exporters[0]: otlphttp/t has no URL for logs: give it endpoint or "
-        + "logs_endpoint"
-    ]
+    (message,) = messages_of(text + "    logs: {exporters: [otlphttp/t]}\n")
+    assert message.startswith("c.yaml:18: service.pipelines.logs.exporters[0]: otlphttp/t has no URL for logs: give")
 
 
 def test_what_works_but_is_hardly_meant_is_a_warning() -> None:
