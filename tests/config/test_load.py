@@ -174,10 +174,6 @@ def test_what_is_wrong_is_named_with_line_and_key(case: dict[str, str]) -> None:
         ("\n- a", "c.yaml:2: expected a mapping with receivers, exporters and service; this is a list"),
         ("a: 1\n---\nb: 1", "c.yaml:2: not valid YAML: a second document (---); a configuration is one (column 1)"),
         (
-            "*b",
-            "c.yaml:1: not valid YAML: an alias (*name) without its anchor (&name); quote what begins with * (column 1)",
-        ),
-        (
             "a: !!python/object:os.system x",
             "c.yaml:1: a: the tag 'tag:yaml.org,2002:python/object:os.system' is not supported",
         ),
