@@ -34,8 +34,8 @@ class OtlpHttpExporter:
     """Posts each signal to its URL; signals without one are not carried.
 
     `tls` counts for https URLs. `timeout` is in seconds, for one try. A header of the payload's metadata overrides the
-    same one of `headers`. Raises `ValueError` for URLs that are none, TLS files that cannot be read and headers that cannot
-    be sent.
+    same one of `headers`. Raises `ValueError` for URLs that are none, TLS files that cannot be read and headers that
+    cannot be sent.
     """
 
     def __init__(

@@ -15,6 +15,7 @@ from otel_agent_eval.exporters.exporter import Exporter, ExportError, Permanent,
 from otel_agent_eval.signals import Payload, Signal
 
 _ASK_AGAIN_AFTER = 300.0  # seconds; a signal that was not taken once may be after the destination's next upgrade
+_WARN_EVERY = 60.0  # seconds, of the same error
 _LAST_CHANCES_EVERY = 1.0  # seconds, while stopping
 
 _log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Destination:
         self._items: Counter[tuple[Signal, Fate]] = Counter()
         self._retries = 0
         self._last_error: LastError | None = None
+        self._warned_at = 0.0
         self._workers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -192,7 +194,9 @@ class Destination:
             self._observe(self.name, signal, fate, items)
 
     def _fail(self, kind: str) -> None:
-        if self._last_error is None or self._last_error.kind != kind:
+        now = self._clock()
+        if self._last_error is None or self._last_error.kind != kind or now - self._warned_at > _WARN_EVERY:
+            self._warned_at = now
             _log.warning("the destination did not take a request", extra={"destination": self.name, "error": kind})
         self._last_error = LastError(kind, time.time())
 
