@@ -1,6 +1,12 @@
 """The configuration: its schema, how it is read, and what it says when it is wrong."""
 
-from otel_agent_eval.config.exporters import ConsoleExporter, Exporter, OtlpGrpcExporter, OtlpHttpExporter
+from otel_agent_eval.config.exporters import (
+    ConsoleExporter,
+    Exporter,
+    OtlpGrpcExporter,
+    OtlpHttpExporter,
+    PluginExporter,
+)
 from otel_agent_eval.config.load import Loaded, load, loads
 from otel_agent_eval.config.problems import ConfigError, Problem
 from otel_agent_eval.config.processors import AgentEval, EvaluatorRule, EvaluatorSettings, Rule, Selector
@@ -19,6 +25,7 @@ __all__ = [
     "OtlpGrpcExporter",
     "OtlpHttpExporter",
     "OtlpReceiver",
+    "PluginExporter",
     "Problem",
     "Rule",
     "Selector",

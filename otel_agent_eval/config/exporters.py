@@ -1,11 +1,12 @@
 """Exporters: where telemetry goes."""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.values import Destination, Duration, Endpoint, Fraction, Size
@@ -170,4 +171,23 @@ class ConsoleExporter(Settings):
         return {}
 
 
-Exporter = OtlpGrpcExporter | OtlpHttpExporter | ConsoleExporter
+class PluginExporter(Settings):
+    """An exporter of another package; its settings are checked by that package."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings as they stand in the file."""
+        return self.__pydantic_extra__ or {}
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Show no settings: some are secrets, and which is not known here."""
+        return iter(())
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Return where requests go: not known here."""
+        return {}
+
+
+Exporter = OtlpGrpcExporter | OtlpHttpExporter | ConsoleExporter | PluginExporter

@@ -15,7 +15,7 @@ from otel_agent_eval.config.checks import Finding
 from otel_agent_eval.config.messages import problems_of, suggestion
 from otel_agent_eval.config.otlp_environment import apply_otlp_environment
 from otel_agent_eval.config.problems import ConfigError, Path, Problem
-from otel_agent_eval.config.schema import COMPONENTS, Config, Parts
+from otel_agent_eval.config.schema import COMPONENTS, Config, Parts, component_types
 from otel_agent_eval.config.service import Service
 from otel_agent_eval.config.tree import Tree, parse
 from otel_agent_eval.config.values import shown
@@ -111,7 +111,7 @@ def _build(value: Mapping[str, Any]) -> tuple[Config | None, list[Finding]]:
 
 def _components(section: str, entries: Mapping[str, Any], found: list[Finding]) -> dict[str, Any]:
     """Return the components of a section that are right; note what is wrong with the others."""
-    kinds = COMPONENTS[section]
+    kinds = component_types(section)
     right = {}
     for name, value in entries.items():
         kind = name.split("/", 1)[0].strip()

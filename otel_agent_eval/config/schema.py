@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 
 from pydantic import Field
 
 from otel_agent_eval.config.base import Settings
-from otel_agent_eval.config.exporters import ConsoleExporter, Exporter, OtlpGrpcExporter, OtlpHttpExporter
+from otel_agent_eval.config.exporters import (
+    ConsoleExporter,
+    Exporter,
+    OtlpGrpcExporter,
+    OtlpHttpExporter,
+    PluginExporter,
+)
 from otel_agent_eval.config.processors import AgentEval
 from otel_agent_eval.config.receivers import OtlpReceiver
 from otel_agent_eval.config.service import Service
@@ -24,6 +31,12 @@ COMPONENTS: Mapping[str, Mapping[str, type[Settings]]] = {
     },
 }
 """The model of each component's settings, by section and type; a component is called `type` or `type/name`."""
+
+
+def component_types(section: str) -> Mapping[str, type[Settings]]:
+    """Return the models of a section's components by type, with those of installed plug-ins."""
+    plugins = entry_points(group="otel_agent_eval.exporters") if section == "exporters" else ()
+    return {**{plugin.name: PluginExporter for plugin in plugins}, **COMPONENTS[section]}
 
 
 @dataclass(frozen=True, slots=True)

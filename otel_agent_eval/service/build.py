@@ -5,7 +5,14 @@ from functools import partial
 
 from otel_agent_eval.assembly.assembler import Assembler
 from otel_agent_eval.assembly.assembler import Limits as AssemblyLimits
-from otel_agent_eval.config import AgentEval, Config, ConsoleExporter, OtlpGrpcExporter, OtlpHttpExporter
+from otel_agent_eval.config import (
+    AgentEval,
+    Config,
+    ConsoleExporter,
+    OtlpGrpcExporter,
+    OtlpHttpExporter,
+    PluginExporter,
+)
 from otel_agent_eval.config.exporters import ClientTls as ClientTlsSettings
 from otel_agent_eval.config.receivers import ServerTls as ServerTlsSettings
 from otel_agent_eval.conventions import read
@@ -13,6 +20,7 @@ from otel_agent_eval.conventions.extract import Reader
 from otel_agent_eval.delivery import Delivery, Destination, Observe, QueueSettings, RetrySettings
 from otel_agent_eval.evaluation.policy import Change, Policy, Rule
 from otel_agent_eval.exporters import Exporter, console, otlp_grpc, otlp_http
+from otel_agent_eval.exporters.plugins import load_factory
 from otel_agent_eval.exporters.tls import ClientTls
 from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver, ServerTls
 from otel_agent_eval.receivers import Observe as ObserveRequests
@@ -55,12 +63,16 @@ def destination_signals(config: Config) -> dict[str, frozenset[Signal]]:
 
 
 def delivery(config: Config, observe: Observe) -> Delivery:
-    """Make the destinations. Raises `ValueError` for TLS files that cannot be used."""
+    """Make the destinations. Raises `ValueError` or `PluginError` for what cannot be used."""
     destinations = []
     for name, signals in destination_signals(config).items():
         settings = config.exporters[name]
         if isinstance(settings, ConsoleExporter):
             destinations.append(Destination(console.ConsoleExporter(name), signals=signals, observe=observe))
+            continue
+        if isinstance(settings, PluginExporter):
+            exporter = load_factory(name.split("/")[0])(name, settings.settings)
+            destinations.append(Destination(exporter, signals=signals, observe=observe))
             continue
         retry = settings.retry_on_failure
         destinations.append(

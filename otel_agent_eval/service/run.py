@@ -8,6 +8,7 @@ import sys
 import uvloop
 
 from otel_agent_eval.config import Config
+from otel_agent_eval.exporters.plugins import PluginError
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.receivers import ListenError
 from otel_agent_eval.service import log_format
@@ -31,7 +32,7 @@ async def _serve(config: Config) -> int:
     try:
         gateway = Gateway(config)
         await gateway.start()
-    except (ListenError, ModelError, ValueError) as error:
+    except (ListenError, ModelError, PluginError, ValueError) as error:
         sys.stderr.write(f"otel-agent-eval: {error}\n")
         return 1
     await stopping.wait()

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_agent_eval.config import Config, ConfigError, OtlpGrpcExporter, load, loads
+from otel_agent_eval.config import Config, ConfigError, OtlpGrpcExporter, PluginExporter, load, loads
 from otel_agent_eval.config.values import Address
 
 ENVIRONMENT = {"TEMPO": "tempo.example", "TOKEN": "s3cret"}
@@ -364,3 +364,31 @@ def test_no_value_at_any_key_makes_it_crash(data: st.DataObject) -> None:
             break
         here = inner
     survives(yaml.safe_dump(tree, allow_unicode=True))
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package, as far as its entry points show it."""
+    info = tmp_path / "plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[otel_agent_eval.evaluators]\npoliteness = p:E\n[otel_agent_eval.exporters]\nkafka = p:X\notlp = p:Y\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("plugin")
+def test_plug_ins_are_named_like_built_in_ones() -> None:
+    text = GOOD.replace("relevance: {", "politeness: {").replace(
+        "otlp/tempo:", "kafka/audit: {topic: [a, 1]}\n  otlp/tempo:"
+    )
+    config = config_of(text.replace("exporters: [otlp/tempo]", "exporters: [otlp/tempo, kafka/audit]"))
+
+    assert config.agent_eval is not None
+    assert "politeness" in config.agent_eval.evaluators
+    audit = config.exporters["kafka/audit"]
+    assert isinstance(audit, PluginExporter)
+    assert audit.settings == {"topic": ["a", 1]}
+    assert "topic" not in repr(config)
+    assert isinstance(config.exporters["otlp/tempo"], OtlpGrpcExporter)
