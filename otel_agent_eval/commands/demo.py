@@ -1,0 +1,111 @@
+"""`otel-agent-eval demo`: a gateway on this machine, recorded agents through it, their answers with scores."""
+
+import asyncio
+import sys
+from importlib.resources import files
+
+import httpx
+import uvloop
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
+
+from otel_agent_eval.config import Config
+from otel_agent_eval.config.load import DEFAULTS, loads
+from otel_agent_eval.demo.replay import quoted, recordings, spoken
+from otel_agent_eval.models.runtime import ModelError
+from otel_agent_eval.receivers import ListenError
+from otel_agent_eval.service import log_format
+from otel_agent_eval.service.gateway import Gateway
+from otel_agent_eval.signals import ExportRequest
+
+_FOUND = {"toxicity": "toxic", "faithfulness": "unfaithful", "relevance": "off-topic"}
+_AFTERWARDS = """
+[bold]Now with your own agent.[/bold] Start the gateway, telling it where your telemetry goes (without it, the scores come here):
+
+    export OTEL_EXPORTER_OTLP_ENDPOINT=http://your-backend:4317
+    otel-agent-eval run
+
+and point the agent at the gateway instead of the backend:
+
+    export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
+
+Most instrumentations of OpenTelemetry record what was asked and answered only when told to, for example by
+OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=SPAN_ONLY; the gateway's log names the switch that yours needs.
+"""
+
+
+def demo() -> None:
+    """Run the demonstration; exit with 1 where the gateway cannot start."""
+    try:
+        uvloop.run(_demonstrate(Console()))
+    except (ListenError, ModelError) as error:
+        sys.exit(f"otel-agent-eval: {error}")
+
+
+async def _demonstrate(console: Console) -> None:
+    log_format.set_up("warn", "console")
+    gateway = Gateway(_config())
+    await gateway.start()
+    grpc, http = (receiver.endpoint for receiver in gateway.receivers)
+    console.print(f"The gateway listens on {grpc} (OTLP/gRPC) and {http} (OTLP/HTTP).\n")
+    async with httpx.AsyncClient(timeout=30) as client:
+        console.print(
+            "[bold]Recorded agents[/bold]: the spans as each instrumentation sends them, the model's texts canned\n"
+        )
+        for request in recordings():
+            await _send(client, http, request)
+        await asyncio.sleep(2)
+        console.print("\n[bold]Answers from public data[/bold], as an agent's spans:\n")
+        for answer in quoted():
+            console.print(f"  {answer.source}", style="dim", highlight=False)
+        console.print()
+        for answer in quoted():
+            await _send(client, http, spoken(answer))
+        await asyncio.sleep(2)
+        counts = await _counts(client, gateway)
+    await gateway.stop()
+    found = ", ".join(f"{number:g} {name}" for name, number in counts.items())
+    console.print(f"\n[bold]Found:[/bold] {found}.")
+    console.print(_AFTERWARDS, highlight=False)
+
+
+def _config() -> Config:
+    """Return the embedded defaults, on whatever ports are free, with the console as the only destination."""
+    text = files("otel_agent_eval.config").joinpath("default.yaml").read_text("utf-8")
+    for port in ("4317", "4318"):
+        text = text.replace(f"127.0.0.1:{port}", "127.0.0.1:0")
+    text += '  telemetry: {metrics: {address: "127.0.0.1:0"}}\n'
+    return loads(text, DEFAULTS, {}).config
+
+
+async def _send(client: httpx.AsyncClient, endpoint: str, request: ExportRequest) -> None:
+    path = "logs" if isinstance(request, ExportLogsServiceRequest) else "traces"
+    answer = await client.post(
+        f"http://{endpoint}/v1/{path}",
+        content=request.SerializeToString(),
+        headers={"content-type": "application/x-protobuf"},
+    )
+    answer.raise_for_status()
+
+
+async def _counts(client: httpx.AsyncClient, gateway: Gateway) -> dict[str, float]:
+    """Read from the gateway's own metrics how many answers failed which evaluation."""
+    address = gateway.admin.endpoint if gateway.admin is not None else ""
+    page = (await client.get(f"http://{address}/metrics")).text
+    return {name: _failed(page, evaluator) for evaluator, name in _FOUND.items()}
+
+
+def _failed(page: str, evaluator: str) -> float:
+    samples = (
+        sample
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name == "agent_eval_evaluations_total"
+    )
+    return sum(
+        sample.value
+        for sample in samples
+        if sample.labels.get("gen_ai_evaluation_name") == evaluator
+        and sample.labels.get("gen_ai_evaluation_score_label") == "fail"
+    )
