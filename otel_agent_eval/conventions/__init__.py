@@ -2,7 +2,7 @@
 
 from otel_agent_eval.conventions.capture import capture_switch, content_may_be_in_logs
 from otel_agent_eval.conventions.markers import content_filter, could_hold_content
-from otel_agent_eval.conventions.read import READERS, load_readers, read
+from otel_agent_eval.conventions.readers import READERS, load_readers, read
 
 __all__ = [
     "READERS",

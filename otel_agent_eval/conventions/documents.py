@@ -96,11 +96,12 @@ def documents_in(value: Json, depth: int = _MAX_DEPTH) -> list[Document]:  # noq
     return _numbered([one]) if one is not None else []
 
 
-def has_documents(value: Json) -> bool:
+def has_documents(value: Json, depth: int = _MAX_DEPTH) -> bool:
     """Say whether a value has the shape of retrieved records, whatever the span says it does."""
     value = decode(value).value
     if isinstance(value, Mapping):
-        return any(has_documents(value[key]) for key in ("documents", "context", "docs", "outputs") if key in value)
+        inner = (value[key] for key in ("documents", "context", "docs", "outputs") if key in value)
+        return depth > 0 and any(has_documents(item, depth - 1) for item in inner)
     if not isinstance(value, list) or not value:
         return False
     if all(isinstance(item, str) for item in value):

@@ -127,7 +127,8 @@ def read_messages(value: Json, role: str, depth: int = _MAX_DEPTH) -> list[Messa
         return [Message(role, text(value))]
     if isinstance(value, Mapping):
         value = undotted(value, "message.")
-        return [_read_message(value, role)] if is_message(value) or is_part(value) else []
+        known = is_message(value) or is_part(value) or isinstance(value.get("content"), str | list)
+        return [_read_message(value, role)] if known else []
     if not isinstance(value, list):
         return []
     pair = _role_pair(value)
@@ -188,17 +189,19 @@ def _role_pair(value: list[Json]) -> Message | None:
     return None
 
 
-def _read_message(value: Mapping[str, Json], role: str) -> Message:
+def _read_message(value: Mapping[str, Json], role: str, depth: int = _MAX_DEPTH) -> Message:
     single = _single_role(value)
     if single:
         return _make(single, next(iter(value.values())))
+    role = _role_of(value, role)
     for key in ("message", "data", "kwargs"):  # a choice, OpenInference; LangChain's two serialisations
         inner = value.get(key)
         if isinstance(inner, Mapping) and (key != "data" or "content" in inner):
-            return _make(_role_of(inner, _role_of(value, role)), inner)
+            nested = is_message(inner) and depth > 0
+            return _read_message(inner, role, depth - 1) if nested else _make(role, inner)
         if isinstance(inner, str) and key == "message" and "content" not in value:
-            return _make(_role_of(value, role), inner)
-    return _make(_role_of(value, role), value)
+            return _make(role, inner)
+    return _make(role, value)
 
 
 def _role_of(value: Mapping[str, Json], default: str) -> str:

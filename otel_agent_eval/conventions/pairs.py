@@ -41,7 +41,7 @@ PAIRS: tuple[Pair, ...] = (
     ),
     Pair(
         "openllmetry",
-        ("traceloop.entity.", "gen_ai.task."),
+        ("traceloop.", "gen_ai.task."),
         ("traceloop.entity.input", "gen_ai.task.input"),
         ("traceloop.entity.output", "gen_ai.task.output"),
     ),

@@ -138,7 +138,8 @@ def result_text(value: Json, depth: int = _MAX_DEPTH) -> str:
     if isinstance(value, Mapping):
         if _is_blocks(value.get("content")):  # MCP: {"content": [...], "isError": false}
             return result_text(value["content"], depth - 1)
-        wrapped = value.get("type") in _WRAPPED_RESULTS or len(value) == 1
+        kind = value.get("type")
+        wrapped = len(value) == 1 or (isinstance(kind, str) and kind in _WRAPPED_RESULTS)
         key = next((key for key in _RESULT_KEYS if value.get(key) is not None), None)
         if wrapped and key is not None:
             return result_text(value[key], depth - 1)

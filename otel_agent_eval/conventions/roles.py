@@ -143,9 +143,7 @@ def role_of(span: SpanView) -> Role:
 
 def _word(value: Json) -> Role:
     """Map a kind to a role; MLflow's are JSON strings, Monocle's have dots (`inference.framework`, `agentic.turn`)."""
-    if not isinstance(value, str):
-        return Role.OTHER
-    value = decode(value).value
+    value = decode(value).value if isinstance(value, str) else None
     if not isinstance(value, str):
         return Role.OTHER
     word = value.strip().lower().replace("-", "_").replace(" ", "_")
@@ -154,9 +152,7 @@ def _word(value: Json) -> Role:
     if word.endswith("_memory"):
         return Role.MEMORY
     if word.startswith("agentic."):
-        if "tool" in word or "mcp" in word:
-            return Role.TOOL
-        return Role.AGENT
+        return Role.TOOL if "tool" in word or "mcp" in word else Role.AGENT
     return _WORDS.get(word.split(".")[0], Role.OTHER)
 
 

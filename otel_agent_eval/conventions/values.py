@@ -102,10 +102,12 @@ def text(value: Json) -> str:
 
 
 def clean(string: str) -> str:
-    """Replace lone surrogates, which JSON can hold and UTF-8 cannot."""
-    if string.isascii():
-        return string
-    return string.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    """Join surrogate pairs and replace lone surrogates: JSON can hold them, UTF-8 cannot."""
+    try:
+        string.encode()
+    except UnicodeEncodeError:
+        return string.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return string
 
 
 def number(value: Json) -> float | None:

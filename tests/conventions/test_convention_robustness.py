@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from dialects import CONTENT_KEYS, EVENT_NAMES, KIND_KEYS, make_span
+from convention_spans import CONTENT_KEYS, EVENT_NAMES, KIND_KEYS, make_span
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -15,11 +15,47 @@ from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.conventions.span import EventView
 
 FIELDS = (
-    *("role", "content", "parts", "type", "text", "message", "messages", "tool_calls", "arguments", "result", "response"),
-    *("choices", "candidates", "generations", "kwargs", "id", "lc", "data", "documents", "page_content", "score", "args"),
+    *(
+        "role",
+        "content",
+        "parts",
+        "type",
+        "text",
+        "message",
+        "messages",
+        "tool_calls",
+        "arguments",
+        "result",
+        "response",
+    ),
+    *(
+        "choices",
+        "candidates",
+        "generations",
+        "kwargs",
+        "id",
+        "lc",
+        "data",
+        "documents",
+        "page_content",
+        "score",
+        "args",
+    ),
     *("question", "answer", "inputs", "outputs", "index", "event.name", "gen_ai.message.index", "toolResult", "source"),
 )
-WORDS = ("user", "assistant", "tool", "text", "tool_call", "document", "image", "human", "message", "gen_ai.choice", "llm")
+WORDS = (
+    "user",
+    "assistant",
+    "tool",
+    "text",
+    "tool_call",
+    "document",
+    "image",
+    "human",
+    "message",
+    "gen_ai.choice",
+    "llm",
+)
 texts = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(WORDS)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.binary(max_size=8) | texts
 values = st.recursive(
@@ -39,7 +75,9 @@ def as_sent(value: Any, encodings: int, cut: int) -> Any:
 sent = st.builds(as_sent, values, st.integers(0, 3), st.integers(0, 12))
 attributes = st.dictionaries(st.sampled_from(CONTENT_KEYS) | texts, sent, max_size=6)
 kinds = st.dictionaries(
-    st.sampled_from(KIND_KEYS), st.sampled_from([role.value for role in Role] + ["chat", "execute_tool"]) | values, max_size=2
+    st.sampled_from(KIND_KEYS),
+    st.sampled_from([role.value for role in Role] + ["chat", "execute_tool"]) | values,
+    max_size=2,
 )
 events = st.lists(st.builds(EventView, st.sampled_from(EVENT_NAMES), attributes, sent), max_size=4)
 
@@ -74,6 +112,17 @@ def test_a_request_with_content_is_never_taken_for_one_without(content: dict[str
         span.attributes.add(key=key).value.string_value = value
     if read(make_span(content)).convention:
         assert could_hold_content(request.SerializeToString())
+
+
+@pytest.mark.parametrize("kind", ["LLM", "RETRIEVER", "TOOL", "CHAIN", "AGENT"])
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("listed", [False, True])
+def test_nesting_of_any_depth_is_no_harm(field: str, kind: str, *, listed: bool) -> None:
+    member = f'"{field}":'
+    opened, closed = ('[{"role":"user","type":"text",' + member, "}]") if listed else ("{" + member, "}")
+    value = opened * 400 + '"x"' + closed * 400
+    extract = read(make_span({"openinference.span.kind": kind, "input.value": value, "output.value": value}))
+    assert extract.convention == "openinference"
 
 
 MANY = 200_000

@@ -9,7 +9,12 @@ CONTENT_KEYS = (
     *("gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions", "gen_ai.prompt"),
     *("gen_ai.completion", "gen_ai.prompt.0.role", "gen_ai.prompt.0.content", "gen_ai.completion.0.content"),
     *("gen_ai.input.messages.0.message.content", "gen_ai.retrieval.documents", "gen_ai.retrieval.query.text"),
-    *("gen_ai.tool.call.result", "gen_ai.memory.records", "gen_ai.input.messages_ref", "gen_ai.prompt.variable.context"),
+    *(
+        "gen_ai.tool.call.result",
+        "gen_ai.memory.records",
+        "gen_ai.input.messages_ref",
+        "gen_ai.prompt.variable.context",
+    ),
     *("llm.input_messages", "llm.output_messages", "llm.input_messages.0.message.content", "input.value"),
     *("llm.output_messages.0.message.contents.0.message_content.text", "llm.prompt_template.variables", "llm.prompts"),
     *("output.value", "retrieval.documents", "retrieval.documents.0.document.content", "reranker.output_documents"),
