@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
 from otel_agent_eval.annotation import catalogue
-from otel_agent_eval.conventions.read import read
+from otel_agent_eval.conventions import read
 from otel_agent_eval.conventions.span import decode_value, view_resource, view_span
 from otel_agent_eval.evaluation.evaluation import Outcome, Reason
 
