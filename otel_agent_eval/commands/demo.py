@@ -21,7 +21,7 @@ from otel_agent_eval.signals import ExportRequest
 
 _FOUND = {"toxicity": "toxic", "faithfulness": "unfaithful", "relevance": "off-topic"}
 _AFTERWARDS = """
-[bold]Now with your own agent.[/bold] Start the gateway, telling it where your telemetry goes (without it, the scores come here):
+[bold]Now with your own agent.[/bold] Start the gateway and tell it where your telemetry goes; else the scores come here:
 
     export OTEL_EXPORTER_OTLP_ENDPOINT=http://your-backend:4317
     otel-agent-eval run
