@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from otel_agent_eval.receivers.listen import ServerTls, bind, join_endpoint, split_endpoint
+from otel_agent_eval.listen import ServerTls, bind, join_endpoint, split_endpoint
 
 
 class AsgiServer:

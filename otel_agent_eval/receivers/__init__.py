@@ -1,9 +1,9 @@
 """Receivers: OTLP over gRPC and HTTP, bytes to decoded requests, answers by the specification."""
 
+from otel_agent_eval.listen import ListenError, ServerTls
 from otel_agent_eval.receivers.decode import count_items, decode_protobuf
 from otel_agent_eval.receivers.errors import Cause, Rejection
 from otel_agent_eval.receivers.intake import DEFAULT_MAX_REQUEST_BYTES, Intake, Observe, Transport
-from otel_agent_eval.receivers.listen import ListenError, ServerTls
 from otel_agent_eval.receivers.otlp_grpc import DEFAULT_GRPC_ENDPOINT, OtlpGrpcReceiver
 from otel_agent_eval.receivers.otlp_http import DEFAULT_HTTP_ENDPOINT, OtlpHttpReceiver
 from otel_agent_eval.receivers.otlp_json import decode_json

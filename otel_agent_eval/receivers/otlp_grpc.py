@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import grpc
 
+from otel_agent_eval.listen import ListenError, ServerTls, bind, join_endpoint, split_endpoint
 from otel_agent_eval.receivers.errors import Rejection
 from otel_agent_eval.receivers.gunzip import GZIP_MAGIC
 from otel_agent_eval.receivers.intake import Intake, Transport
-from otel_agent_eval.receivers.listen import ListenError, ServerTls, bind, join_endpoint, split_endpoint
 from otel_agent_eval.signals import Signal
 
 DEFAULT_GRPC_ENDPOINT = "127.0.0.1:4317"

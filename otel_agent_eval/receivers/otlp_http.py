@@ -1,13 +1,10 @@
 """OTLP over HTTP: POST /v1/{traces,logs,metrics}, protobuf or JSON, gzip or none."""
 
 import asyncio
-import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterator
-from socket import socket
+from collections.abc import Awaitable, Callable
 
-import uvicorn
 from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
 from starlette.applications import Starlette
@@ -16,9 +13,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
+from otel_agent_eval.asgi import AsgiServer
+from otel_agent_eval.listen import ServerTls
 from otel_agent_eval.receivers.errors import Cause, Rejection, TooLarge, Unavailable
 from otel_agent_eval.receivers.intake import Intake, Transport
-from otel_agent_eval.receivers.listen import ServerTls, bind, join_endpoint, split_endpoint
 from otel_agent_eval.signals import Signal
 
 DEFAULT_HTTP_ENDPOINT = "127.0.0.1:4318"
@@ -52,8 +50,7 @@ class OtlpHttpReceiver:
         self._tls = tls
         self._read_timeout = read_timeout
         self._key = key
-        self._server: _Server | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._server: AsgiServer | None = None
 
     @property
     def app(self) -> Starlette:
@@ -65,34 +62,16 @@ class OtlpHttpReceiver:
 
     async def start(self) -> None:
         """Listen; `endpoint` then holds the real port. Raises `ListenError`."""
-        config = uvicorn.Config(
-            self.app,
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            log_level=logging.CRITICAL,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-        )
-        config.load()
-        config.ssl = self._tls.context() if self._tls else None
-        listener = bind(self.endpoint, self._key)
-        host, _ = split_endpoint(self.endpoint, self._key)
-        self.endpoint = join_endpoint(host, listener.getsockname()[1])
-        self._server = _Server(config)
-        self._serving = asyncio.create_task(self._server.serve([listener]))
-        await self._server.ready.wait()
+        server = AsgiServer(self.app, self.endpoint, self._key, self._tls)
+        await server.start()
+        self._server, self.endpoint = server, server.endpoint
         _log.info("listening", extra={"protocol": "http", "endpoint": self.endpoint})
 
     async def stop(self, grace: float = 5.0) -> None:
         """Accept nothing new, let requests in flight finish for `grace` seconds, then refuse them (retryable)."""
         self._intake.stop()
-        if self._server is None or self._serving is None:
-            return
-        self._server.config.timeout_graceful_shutdown = math.ceil(grace)
-        self._server.should_exit = True
-        await self._serving
+        if self._server is not None:
+            await self._server.stop(grace)
 
     def _export(self, signal: Signal) -> Callable[[Request], Awaitable[Response]]:
         async def export(request: Request) -> Response:
@@ -143,22 +122,6 @@ class OtlpHttpReceiver:
         if size > limit:
             raise TooLarge(limit)
         return b"".join(parts)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn as a part of a process: signals are the process's business, and it says when it is ready."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
 
 
 def _media_type(request: Request) -> str:

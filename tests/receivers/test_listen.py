@@ -9,8 +9,8 @@ import pytest
 from receivers.conftest import Kept
 from support.certificates import Authority
 
+from otel_agent_eval.listen import split_endpoint
 from otel_agent_eval.receivers import Intake, ListenError, OtlpGrpcReceiver, OtlpHttpReceiver, ServerTls
-from otel_agent_eval.receivers.listen import split_endpoint
 
 RECEIVERS = pytest.mark.parametrize("kind", [OtlpGrpcReceiver, OtlpHttpReceiver])
 Kind = type[OtlpGrpcReceiver] | type[OtlpHttpReceiver]

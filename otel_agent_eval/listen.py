@@ -1,4 +1,4 @@
-"""Where a receiver listens, with which certificate, and what to say when it cannot."""
+"""Where a server listens, with which certificate, and what to say when it cannot."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class ListenError(Exception):
-    """A receiver cannot start; the message names the address, or the file, and the key that configures it."""
+    """A server cannot start; the message names the address, or the file, and the key that configures it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
