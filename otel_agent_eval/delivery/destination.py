@@ -110,7 +110,10 @@ class Destination:
         for entry in list(self._unresolved):
             self._resolve(entry, Fate.STOPPED)
         self._waiting.clear()
-        await self._exporter.close()
+        try:
+            await self._exporter.close()
+        except Exception as error:  # noqa: BLE001 (whatever it is, the other destinations still have to drain)
+            _log.warning("closing failed", extra={"destination": self.name, "error": type(error).__name__})
 
     def stats(self) -> DestinationStats:
         """Return the state of now."""

@@ -42,6 +42,8 @@ class Scripted:
 
     async def close(self) -> None:
         self.closed = True
+        if self.name == "breaks":
+            raise OSError
 
 
 Observed = list[tuple[str, Signal, Fate, int]]
@@ -294,6 +296,16 @@ async def test_stop_counts_and_reports_what_could_not_be_sent(caplog: pytest.Log
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert (vars(record)["requests"], vars(record)["bytes"]) == (6, 60)
     assert exporter.closed
+
+
+async def test_exporter_that_cannot_be_closed_keeps_no_other_from_draining() -> None:
+    other = Scripted(name="other")
+    delivery = Delivery([Destination(Scripted(name="breaks")), Destination(other)])
+    delivery.start()
+    delivery.offer(payload())
+    await delivery.stop(1)
+    assert len(other.sent) == 1
+    assert other.closed
 
 
 async def test_failures_are_logged_when_they_change_or_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:

@@ -150,7 +150,7 @@ async def test_exactly_the_limit_is_accepted(client: httpx.AsyncClient, kept: Ke
 
 
 async def test_gzip_bomb_is_413_and_never_inflated(client: httpx.AsyncClient) -> None:
-    bomb = gzip.compress(b"\0" * (300 * LIMIT))
+    bomb = gzip.compress(b"\0" * (100 * LIMIT), 1)
     assert len(bomb) < LIMIT
     tracemalloc.start()
     answer = await client.post("/v1/traces", content=bomb, headers=PROTOBUF | {"content-encoding": "gzip"})
