@@ -115,11 +115,18 @@ def _twins(trace: Trace, node: Node) -> list[Node]:
     found = [node]
     for one in found:  # grows
         for twin in (*_nested(one), *_beside(one), *_same_response(trace, one)):
-            if twin not in found and not (twin.texts and node.texts and not set(twin.texts) & set(node.texts)):
+            if twin not in found and _agree(one, twin) and _agree(node, twin):
                 found.append(twin)
         if len(found) >= _MAX_TWINS:
             break
     return found[1:]
+
+
+def _agree(one: Node, other: Node) -> bool:
+    """Say whether two records can be of one call: the same answer where both have one, else the same question."""
+    if one.texts and other.texts:
+        return bool(set(one.texts) & set(other.texts))
+    return not (one.question and other.question) or one.question == other.question
 
 
 def _nested(node: Node) -> Iterator[Node]:

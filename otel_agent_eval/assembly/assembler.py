@@ -11,7 +11,7 @@ from otel_agent_eval.assembly.describe import describe, own_segments
 from otel_agent_eval.assembly.links import Links
 from otel_agent_eval.assembly.logs import Logs, may_hold_content
 from otel_agent_eval.assembly.selection import Selector, select_nothing
-from otel_agent_eval.assembly.trace import GUARDS, MAX_DEPTH, Node, Trace, last_user_turn
+from otel_agent_eval.assembly.trace import GUARDS, MAX_DEPTH, SCOPES, Node, Trace, ancestors, last_user_turn
 from otel_agent_eval.conventions import content_may_be_in_logs, read
 from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.conventions.span import EventView, SpanView
@@ -146,7 +146,7 @@ class Assembler:
         node = trace.nodes.get(span_id) if trace is not None else None
         if trace is None or node is None or node.role is None:
             self._logs.add(trace_id, span_id, event, now)
-        elif node.view is not None and not _has_content(node):
+        elif node.view is not None and (not _has_content(node) or not (node.released or _has_turns(node))):
             self._joined.setdefault(node, (trace, []))[1].append(event)
 
     def ready(self, now: float) -> list[Candidate]:
@@ -207,7 +207,7 @@ class Assembler:
         """Let a span go whose ancestry is known, unless something else of it is missing."""
         if node.released or node.view is None:
             return
-        alone = node.role is not Role.LLM and not node.below
+        alone = node.role is not Role.LLM and not node.below and not any(a.role in SCOPES for a in ancestors(node))
         if not alone and (_has_content(node) or node.failed or not self._in_logs(node.view)):
             self._complete.append((trace, node))
 
@@ -231,7 +231,7 @@ class Assembler:
         late = []
         joined, self._joined = self._joined, {}
         for node, (trace, events) in joined.items():
-            if node.view is None or _has_content(node):
+            if node.view is None:
                 continue
             events.sort(key=lambda event: event.time)
             view = replace(node.view, events=node.view.events + tuple(events))
@@ -329,6 +329,10 @@ def _has_content(node: Node) -> bool:
     return extract is not None and bool(
         extract.answers or extract.tool_call or extract.output_captured or extract.by_reference
     )
+
+
+def _has_turns(node: Node) -> bool:
+    return node.extract is not None and bool(node.extract.turns)
 
 
 def _weight(extract: Extract) -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from otel_agent_eval.assembly.candidate import Candidate
 from otel_agent_eval.assembly.documents import documents_for, retrieved_for
-from otel_agent_eval.assembly.question import asked_of, nearest_agent, nearest_conversation
+from otel_agent_eval.assembly.question import Asked, asked_of, last_call_below, nearest_agent, nearest_conversation
 from otel_agent_eval.assembly.trace import Fate, Node, Trace, ancestors
 from otel_agent_eval.conventions.extract import Extract
 from otel_agent_eval.evaluation.evaluation import Reason
@@ -22,7 +22,18 @@ def describe(trace: Trace, node: Node, fate: Fate, segments: Sequence[str] = (),
         return Candidate(trace_id=trace.trace_id, span_id=node.span_id, extract=extract or Extract(convention=""))
     retrieved = retrieved_for(trace, node)
     asked = asked_of(node, retrieved.queries)
-    documents = documents_for(node, retrieved, asked.pasted, extract.turns)
+    turns = extract.turns
+    call = last_call_below(node)
+    if call is not None and call.extract is not None:  # a wrapper: what its model was asked fills in
+        below = asked_of(call, retrieved.queries)
+        turns = turns or call.extract.turns
+        asked = Asked(
+            asked.question or below.question,
+            asked.turns or below.turns,
+            tuple(dict.fromkeys((*asked.grounding, *below.grounding))),
+            asked.pasted or below.pasted,
+        )
+    documents = documents_for(node, retrieved, asked.pasted, turns)
     cut = {Part.DOCUMENTS} & {part for n in retrieved.nodes if n.extract is not None for part in n.extract.truncated}
     base = Interaction(
         answer="",

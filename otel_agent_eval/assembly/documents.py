@@ -28,7 +28,6 @@ _STEPS = frozenset({Role.CHAIN, Role.OTHER})
 _RETRIEVES = re.compile(
     r"search|retriev|lookup|look_up|query|knowledge|docs|document|wiki|rag|fetch|browse|vector|faq", re.IGNORECASE
 )
-_MAX_STEPS = 64  # siblings among which a call's template step is looked for
 _SEEN = 80  # comparable characters of a document that show it in a prompt
 
 
@@ -73,8 +72,8 @@ def documents_for(
     known = _distinct([*known, *_from_messages(turns, known)])
     if not known:
         ids = [d for n in retrieved.nodes for d in _documents(n)]
-        emptied = any(n.role in {Role.RETRIEVER, Role.RERANKER} for n in retrieved.nodes) and not ids
-        if not emptied:
+        found_nothing = any(n.extract is not None and n.extract.output_captured for n in retrieved.nodes) and not ids
+        if not found_nothing:
             known = _distinct(_from_prompt(node, retrieved, pasted, ids))
     return _numbered(known[-MAX_DOCUMENTS:])
 
@@ -101,12 +100,13 @@ def _around(trace: Trace, call: Node, retrieves: Callable[[Node], bool]) -> list
     around = list(ancestors(call))
     scopes = [i for i, above in enumerate(around) if above.role in SCOPES]
     outermost = scopes[-1] if scopes else len(around)
+    began = _turn_began(trace, call)
     inside = call
     for i, above in enumerate(around):
         if scopes and i < outermost and above.role not in SCOPES:
             continue
-        below = descendants(above, into=_searched, leave=inside)
-        found = [d for d in below if retrieves(d) and _belongs(trace, call, d, above, prompt)]
+        below = descendants(above, into=_searched, before=call.start + 1, leave=inside)
+        found = [d for d in below if retrieves(d) and began <= d.start and _belongs(trace, call, d, above, prompt)]
         if i > outermost:  # beyond the turn, as far as is known: only what the prompt shows
             found = [d for d in found if prompt.shows(d)]
         if found:
@@ -137,7 +137,7 @@ def _searched(node: Node) -> bool:
 
 def _belongs(trace: Trace, call: Node, retrieval: Node, scope: Node, prompt: _Prompt) -> bool:
     """Say whether a retrieval below a scope is one for this model call, and not for another one in the scope."""
-    if retrieval.end > call.start or retrieval.start < _turn_began(trace, call):
+    if retrieval.end > call.start:
         return False
     return not _is_for_another(trace, call, retrieval, scope) or prompt.shows(retrieval)
 
@@ -149,7 +149,7 @@ def _is_for_another(trace: Trace, call: Node, retrieval: Node, scope: Node) -> b
             break
         if branch.last_call >= retrieval.end:
             return True
-    asked = comparable(retrieval.extract.question) if retrieval.extract is not None else ""
+    asked = retrieval.question
     other = trace.asked.get(asked) if asked and asked not in call.question else None
     return other is not None and other is not call
 
@@ -236,7 +236,9 @@ def _from_prompt(node: Node, retrieved: Retrieved, pasted: Sequence[str], ids: S
 def _prompt_steps(node: Node) -> Iterable[Node]:
     """Give the template step that filled a call's prompt: the last one before it under its parent, or in a wrapper."""
     if node.role is Role.LLM:
-        around = node.parent.below[-_MAX_STEPS:] if node.parent is not None else []
+        around = (
+            descendants(node.parent, into=lambda _: False, before=node.start + 1) if node.parent is not None else ()
+        )
         steps = [n for n in around if n.role is Role.PROMPT and n.end <= node.start]
     else:
         steps = [n for n in descendants(node, into=_searched) if n.role is Role.PROMPT]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from otel_agent_eval.assembly.pasted import Stuffed, take_apart
 from otel_agent_eval.assembly.texts import comparable, is_data
-from otel_agent_eval.assembly.trace import WRAPPERS, Node, ancestors, last_user_turn
+from otel_agent_eval.assembly.trace import HIDDEN, WRAPPERS, Node, ancestors, descendants, last_user_turn
 from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.evaluation.interaction import Turn
 
@@ -46,6 +46,14 @@ def asked_of(node: Node, queries: Sequence[str]) -> Asked:
         grounding=tuple(dict.fromkeys(text for text in grounding if text)),
         pasted=tuple(text for found in (*systems, stuffed) for text in found.pasted),
     )
+
+
+def last_call_below(node: Node) -> Node | None:
+    """Return the model call of a wrapper that ended last; None for a model call."""
+    if node.role is Role.LLM:
+        return None
+    calls = [n for n in descendants(node, into=lambda n: n.role not in HIDDEN) if n.role is Role.LLM]
+    return max(calls, key=lambda n: (n.end, n.span_id), default=None)
 
 
 def nearest_conversation(node: Node) -> str:

@@ -10,6 +10,8 @@ _MAX_DEPTH = 16
 _FENCE = re.compile(r"\A```[\w-]*\s*\n(.*?)\n?\s*```\Z", re.DOTALL)
 _LONG = 40  # characters from which a text found inside another is no coincidence
 
+_MIN_WORDS = 6
+
 
 def comparable(text: str) -> str:
     """Return a text without what rendering adds: space, markdown fences, quotes, the punctuation of JSON."""
@@ -43,9 +45,15 @@ def repeats(shown: str, answer: str) -> bool:
 
 
 def is_substantial(text: str) -> bool:
-    """Say whether a tool's result can support an answer: six words of prose, not a status or a bare value."""
-    words = comparable(text).split()
-    return len(text) >= _LONG and sum(any(c.isalpha() for c in word) for word in words) >= 6  # noqa: PLR2004 (above)
+    """Say whether a tool's result can support an answer: six words in one piece, not a status or bare values."""
+    value = _json(text.strip())
+    if isinstance(value, dict | list):
+        return any(_is_prose(piece) for piece in _scalars(value, _MAX_DEPTH))
+    return _is_prose(text)
+
+
+def _is_prose(text: str) -> bool:
+    return len(text) >= _LONG and sum(any(c.isalpha() for c in word) for word in text.split()) >= _MIN_WORDS
 
 
 def _json(text: str) -> Any:  # noqa: ANN401 (any JSON value)

@@ -3,6 +3,7 @@
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 from otel_agent_eval.assembly.selection import Verdict
@@ -13,7 +14,9 @@ from otel_agent_eval.evaluation.evaluation import Reason
 from otel_agent_eval.evaluation.interaction import Turn
 
 MAX_DEPTH = 256  # levels of ancestry that are looked at; deeper traces are read as if they began there
-MAX_VISITS = 2_000  # spans looked at below one span, the latest first
+MAX_VISITS = 500  # spans looked at below one span, the latest first
+
+NEVER = 1 << 64  # a time after all others
 
 WRAPPERS = frozenset({Role.AGENT, Role.CHAIN, Role.OTHER})
 SCOPES = frozenset({Role.AGENT, Role.CHAIN})
@@ -45,9 +48,10 @@ NOTHING = Fate(nothing=True)
 class Node:
     """One span of a trace: missing so far (`known` False), of no convention (`extract` None), or read.
 
-    `texts` are the answers in comparable form; `holds_data` says that they are JSON rather than prose. `below` lists the
-    children that lead to answers or documents; `last_call` is the latest start of a model call at or below the span,
-    `answers_below` says whether one answered with text; `waiters` are the spans whose ancestry ends here.
+    `texts` are the answers in comparable form; `holds_data` says that they are JSON rather than prose. `below` lists
+    the children that lead to answers or documents, by the `earliest` start of these; `last_call` is the latest start
+    of a model call at or below the span, `answers_below` says whether one answered with text; `waiters` are the spans
+    whose ancestry ends here.
     """
 
     span_id: str
@@ -72,7 +76,10 @@ class Node:
     deciding: bool = False
     released: bool = False
     marked: bool = False
+    earliest: int = NEVER
     below: "list[Node]" = field(default_factory=list)
+    below_sorted: bool = True
+    listed: bool = False  # among its parent's calls
     calls: "list[tuple[int, str, Node]]" = field(default_factory=list)  # model calls among the children, by start
     last_call: int = -1
     answers_below: bool = False
@@ -126,8 +133,9 @@ class Trace:
         node.question = comparable(last_user_turn(extract.turns)[1] or extract.question)
         if extract.role is Role.LLM:
             self._note_call(node, extract)
-        if node.texts or extract.documents or extract.variables or extract.role is Role.LLM:
+        if node.texts or extract.documents or extract.variables or extract.role in {Role.LLM, Role.RETRIEVER}:
             self._mark(node)
+            self._lower_earliest(node, node.start)
 
     def answered_between(self, start: int, end: int) -> bool:
         """Say whether a model call that answered with text began in the span of time."""
@@ -135,7 +143,8 @@ class Trace:
         return at < len(self._calls) and self._calls[at] < end
 
     def _note_call(self, node: Node, extract: Extract) -> None:
-        if node.last_call < 0 and node.parent is not None:
+        if not node.listed and node.parent is not None:
+            node.listed = True
             insort(node.parent.calls, (node.start, node.span_id, node))
         self._raise_last_call(node, node.start)
         if extract.response_id:
@@ -165,7 +174,9 @@ class Trace:
         node.parent = parent
         if node.marked:
             parent.below.append(node)
+            parent.below_sorted = False
             self._mark(parent)
+            self._lower_earliest(parent, node.earliest)
         if node.last_call >= 0:
             self._raise_last_call(parent, node.last_call)
         if node.answers_below:
@@ -180,7 +191,17 @@ class Trace:
             if node.parent is None:
                 return
             node.parent.below.append(node)
+            node.parent.below_sorted = False
             node = node.parent
+
+    def _lower_earliest(self, node: Node | None, start: int) -> None:
+        for _ in range(MAX_DEPTH):
+            if node is None or node.earliest <= start:
+                return
+            node.earliest = start
+            node = node.parent
+            if node is not None:
+                node.below_sorted = False
 
     def _raise_last_call(self, node: Node | None, start: int) -> None:
         for _ in range(MAX_DEPTH):
@@ -207,12 +228,15 @@ def ancestors(node: Node) -> Iterator[Node]:
         above = above.parent
 
 
-def descendants(node: Node, *, into: Callable[[Node], bool], leave: Node | None = None) -> Iterator[Node]:
-    """Yield what lies below a span and leads to answers or documents, the latest arrivals first.
+def descendants(
+    node: Node, *, into: Callable[[Node], bool], before: int = NEVER, leave: Node | None = None
+) -> Iterator[Node]:
+    """Yield what lies below a span and leads to answers or documents, the latest first; at most `MAX_VISITS` spans.
 
-    Below a span for which `into` is false nothing is looked at; the span itself is yielded. `leave` is left out.
+    Below a span for which `into` is false nothing is looked at; the span itself is yielded. What begins at or after
+    `before` and the branch `leave` are left out.
     """
-    stack = list(node.below[-MAX_VISITS:])
+    stack = _below(node, before)
     for _ in range(MAX_VISITS):
         if not stack:
             return
@@ -221,7 +245,19 @@ def descendants(node: Node, *, into: Callable[[Node], bool], leave: Node | None 
             continue
         yield below
         if into(below):
-            stack += below.below[-MAX_VISITS:]
+            stack += _below(below, before)
+
+
+def _below(node: Node, before: int) -> list[Node]:
+    if not node.below_sorted:
+        node.below.sort(key=_earliest)
+        node.below_sorted = True
+    end = bisect_left(node.below, before, key=attrgetter("earliest")) if before != NEVER else len(node.below)
+    return node.below[max(0, end - MAX_VISITS) : end]
+
+
+def _earliest(node: Node) -> tuple[int, str]:
+    return node.earliest, node.span_id
 
 
 def last_user_turn(turns: tuple[Turn, ...]) -> tuple[int, str]:
