@@ -198,7 +198,7 @@ def _read_message(value: Mapping[str, Json], role: str, depth: int = _MAX_DEPTH)
         inner = value.get(key)
         if isinstance(inner, Mapping) and (key != "data" or "content" in inner):
             nested = is_message(inner) and depth > 0
-            return _read_message(inner, role, depth - 1) if nested else _make(role, inner)
+            return _read_message(inner, role, depth - 1) if nested else _make(_role_of(inner, role), inner)
         if isinstance(inner, str) and key == "message" and "content" not in value:
             return _make(role, inner)
     return _make(role, value)
@@ -210,6 +210,8 @@ def _role_of(value: Mapping[str, Json], default: str) -> str:
         name = name[0] if isinstance(name, list) and name else name  # noqa: PLW2901 (the class name at the end of a path)
         if isinstance(name, str) and name.lower() in ROLES:
             return ROLES[name.lower()]
+    if "tool_call_id" in value:  # only what tools returned has one; the role may be among dropped attributes
+        return "tool"
     if isinstance(value.get("role"), str) and "additional_kwargs" in value:
         return "tool"  # Langfuse's LangChain handler for JavaScript puts the name of the tool there
     return default

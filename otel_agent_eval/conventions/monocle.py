@@ -24,7 +24,10 @@ def read(span: SpanView) -> Extract | None:
         if event.name == _INPUT:
             for key in ("input", "question", "query"):
                 draft.given(event.name, event.attributes.get(key))
-        elif event.name == _OUTPUT and event.attributes.get("finish_type") != "error":
+        elif event.name == _OUTPUT:
+            draft.output_captured = True
+            if event.attributes.get("finish_type") == "error":
+                continue  # the response is the message of the error
             for key in ("response", "output"):
                 draft.returned(event.name, event.attributes.get(key))
         finish = event.attributes.get("finish_type") or finish
