@@ -61,6 +61,7 @@ class Destination:
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = asyncio.Event()
+        self._closed = False
         self._resume_at = 0.0
         self._off_until: dict[Signal, float] = {}
         self._items: Counter[tuple[Signal, Fate]] = Counter()
@@ -80,9 +81,9 @@ class Destination:
         return len(self._unresolved) < self._queue.max_requests and self._bytes + size <= self._queue.max_bytes
 
     def put(self, payload: Payload) -> None:
-        """Take a request to send, whether there is room or not; a signal that is not taken there is counted."""
-        if self._is_off(payload.signal):
-            self._count(payload.signal, Fate.UNSUPPORTED, payload.items)
+        """Take a request to send, whether there is room or not; what comes in vain is counted."""
+        if self._closed or self._is_off(payload.signal):
+            self._count(payload.signal, Fate.STOPPED if self._closed else Fate.UNSUPPORTED, payload.items)
             return
         entry = _Entry(payload, self._clock())
         self._unresolved[entry] = None
@@ -99,6 +100,7 @@ class Destination:
         self._stopping.set()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), grace)
+        self._closed = True
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)

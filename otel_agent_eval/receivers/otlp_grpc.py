@@ -1,7 +1,7 @@
 """OTLP over gRPC: the three Export services, on raw bytes so that a request stays as it was received."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import grpc
 
@@ -30,6 +30,7 @@ _Context = grpc.aio.ServicerContext[bytes, bytes]
 class OtlpGrpcReceiver:
     """Serves OTLP over gRPC.
 
+    `signals` are served, others answered UNIMPLEMENTED: what has nowhere to go must not be taken.
     `key` is where the endpoint is configured, for the message when it cannot be used.
     """
 
@@ -38,11 +39,13 @@ class OtlpGrpcReceiver:
         intake: Intake,
         endpoint: str = DEFAULT_GRPC_ENDPOINT,
         *,
+        signals: Collection[Signal] = frozenset(Signal),
         tls: ServerTls | None = None,
         key: str = "receivers.otlp.protocols.grpc.endpoint",
     ) -> None:
         self.endpoint = endpoint
         self._intake = intake
+        self._signals = frozenset(signals)
         self._tls = tls
         self._key = key
         self._server: grpc.aio.Server | None = None
@@ -60,9 +63,9 @@ class OtlpGrpcReceiver:
                 ("grpc.keepalive_permit_without_calls", 1),
             ]
         )
-        for signal, service in SERVICES.items():
+        for signal in self._signals:
             methods = {"Export": grpc.unary_unary_rpc_method_handler(self._export(signal))}
-            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICES[signal], methods),))
         host, _ = split_endpoint(self.endpoint, self._key)
         self.endpoint = join_endpoint(host, self._listen(server))
         await server.start()

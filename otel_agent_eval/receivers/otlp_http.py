@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 class OtlpHttpReceiver:
     """Serves OTLP over HTTP/1.1.
 
+    `signals` are served, others answered 404: what has nowhere to go must not be taken.
     `read_timeout` (seconds) is how long a body may take; a sender that is slower is asked to try again. `key` is where
     the endpoint is configured, for the message when it cannot be used.
     """
@@ -41,12 +42,14 @@ class OtlpHttpReceiver:
         intake: Intake,
         endpoint: str = DEFAULT_HTTP_ENDPOINT,
         *,
+        signals: Collection[Signal] = frozenset(Signal),
         tls: ServerTls | None = None,
         read_timeout: float = 30.0,
         key: str = "receivers.otlp.protocols.http.endpoint",
     ) -> None:
         self.endpoint = endpoint
         self._intake = intake
+        self._signals = frozenset(signals)
         self._tls = tls
         self._read_timeout = read_timeout
         self._key = key
@@ -55,7 +58,7 @@ class OtlpHttpReceiver:
     @property
     def app(self) -> Starlette:
         """The ASGI application, for a server other than ours."""
-        routes = [Route(f"/v1/{signal}", self._export(signal), methods=["POST"]) for signal in Signal]
+        routes = [Route(f"/v1/{signal}", self._export(signal), methods=["POST"]) for signal in self._signals]
         app = Starlette(exception_handlers={HTTPException: _not_served})
         app.router = Router(routes, redirect_slashes=False)
         return app
@@ -109,6 +112,8 @@ class OtlpHttpReceiver:
         size = 0
         try:
             async with asyncio.timeout(self._read_timeout):
+                if int(request.headers.get("content-length", "0")) > 2 * limit:
+                    raise TooLarge(limit)
                 async for part in request.stream():
                     size += len(part)
                     if size <= limit:
@@ -155,7 +160,7 @@ def _not_served(request: Request, error: Exception) -> Response:
     """Answer for what has no route: an unknown path (404) or another method (405, with Allow)."""
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for this type only)
     cause = Cause.WRONG_METHOD if error.status_code == Cause.WRONG_METHOD.http_status else Cause.NO_SUCH_PATH
-    message = "POST to /v1/traces, /v1/logs or /v1/metrics"
+    message = "POST to /v1/traces, /v1/logs or /v1/metrics, where a pipeline takes that signal"
     status = Rejection(cause, message).status()
     return _status_response(status, error.status_code, _media_type(request), dict(error.headers or {}))
 

@@ -298,6 +298,14 @@ async def test_stop_counts_and_reports_what_could_not_be_sent(caplog: pytest.Log
     assert exporter.closed
 
 
+async def test_what_comes_after_the_end_is_counted() -> None:
+    destination = Destination(Scripted())
+    destination.start()
+    await destination.stop(1)
+    destination.put(payload(items=4))
+    assert destination.stats().items == {(Signal.TRACES, Fate.STOPPED): 4}
+
+
 async def test_exporter_that_cannot_be_closed_keeps_no_other_from_draining() -> None:
     other = Scripted(name="other")
     delivery = Delivery([Destination(Scripted(name="breaks")), Destination(other)])

@@ -179,3 +179,16 @@ def test_whatever_stands_in_our_attributes_is_shown_or_left_out(attributes: dict
     for row in rows(request(attributes)):
         assert plain_line(row).isprintable()
         Console(file=io.StringIO(), width=120).print(table([row], 120, header=True))
+
+
+async def test_what_is_no_request_is_permanent_and_long_texts_are_cut() -> None:
+    output = io.StringIO()
+    exporter = ConsoleExporter(console=Console(file=output))
+    with pytest.raises(Permanent, match="DecodeError"):
+        await exporter.export(Payload(Signal.TRACES, b"\xff", 0))
+    long = CONTENT | {
+        "gen_ai.output.messages": '[{"role":"assistant","parts":[{"type":"text","content":"%s"}]}]' % ("a" * 900)
+    }
+    await exporter.export(Payload(Signal.TRACES, request(long | TOXIC).SerializeToString(), 1))
+    assert "aaa…" in output.getvalue()
+    assert len(output.getvalue()) < 500

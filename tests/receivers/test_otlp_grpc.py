@@ -146,6 +146,18 @@ async def test_other_services_are_unimplemented(channel: grpc.aio.Channel, path:
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
+async def test_signal_without_a_pipeline_is_unimplemented(kept: Kept) -> None:
+    receiver = OtlpGrpcReceiver(Intake(kept), "127.0.0.1:0", signals={Signal.TRACES})
+    await receiver.start()
+    async with grpc.aio.insecure_channel(receiver.endpoint) as channel:
+        await channel.unary_unary(method(Signal.TRACES))(BODY)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await channel.unary_unary(method(Signal.LOGS))(b"")
+    await receiver.stop(0)
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert len(kept.payloads) == 1
+
+
 async def test_only_listed_metadata_travels_on_and_repeats_are_joined(channel: grpc.aio.Channel, kept: Kept) -> None:
     metadata = (("x-scope-orgid", "a"), ("x-scope-orgid", "b"), ("authorization", "secret"))
     await channel.unary_unary(method(Signal.TRACES))(BODY, metadata=metadata)

@@ -1,6 +1,7 @@
 """Each rule of OTLP over HTTP, by requests made by hand against a real server."""
 
 import asyncio
+import base64
 import contextlib
 import gzip
 import json
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from google.protobuf import json_format
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -140,6 +142,16 @@ async def test_far_too_large_request_is_answered_without_reading_it_all(client: 
     assert sent < 100 * LIMIT
 
 
+async def test_request_that_declares_far_too_much_is_answered_at_once(http_receiver: OtlpHttpReceiver) -> None:
+    host, port = http_receiver.endpoint.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST /v1/logs HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {10 * LIMIT}\r\n\r\n"
+    writer.write(head.encode())
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 0.9)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
 async def test_exactly_the_limit_is_accepted(client: httpx.AsyncClient, kept: Kept) -> None:
     overhead = traces("x" * LIMIT, 1).ByteSize() - LIMIT
     request = traces("x" * (LIMIT - overhead), 1)
@@ -210,6 +222,31 @@ async def test_other_paths_are_404_with_a_status(client: httpx.AsyncClient, path
     answer = await client.post(path, content=BODY, headers=PROTOBUF)
     assert answer.status_code == 404
     assert Status.FromString(answer.content).code == 12
+
+
+async def test_signal_without_a_pipeline_is_404(kept: Kept) -> None:
+    receiver = OtlpHttpReceiver(Intake(kept), "127.0.0.1:0", signals={Signal.TRACES})
+    await receiver.start()
+    async with httpx.AsyncClient(base_url=f"http://{receiver.endpoint}", trust_env=False) as client:
+        assert (await client.post("/v1/traces", content=BODY, headers=PROTOBUF)).status_code == 200
+        assert (await client.post("/v1/logs", content=b"", headers=PROTOBUF)).status_code == 404
+    await receiver.stop(0)
+
+
+@pytest.mark.parametrize("form", ["json", "gzip"])
+async def test_large_request_is_decoded_while_others_are_answered(
+    client: httpx.AsyncClient, kept: Kept, form: str
+) -> None:
+    request = traces("x" * 100, 4000)
+    body, headers = gzip.compress(request.SerializeToString(), 0), PROTOBUF | {"content-encoding": "gzip"}
+    if form == "json":
+        body, headers = json_format.MessageToJson(request).encode(), JSON
+        body = body.replace(base64.b64encode(b"t" * 16), b"ab" * 16).replace(base64.b64encode(b"s" * 8), b"cd" * 8)
+    large = asyncio.create_task(client.post("/v1/traces", content=body, headers=headers))
+    while not large.done():
+        assert (await client.post("/v1/logs", content=b"", headers=PROTOBUF)).status_code == 200
+    assert (await large).status_code == 200
+    assert kept.payloads[0].items == 4000
 
 
 async def test_only_listed_headers_travel_on(client: httpx.AsyncClient, kept: Kept) -> None:
