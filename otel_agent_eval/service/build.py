@@ -29,10 +29,13 @@ from otel_agent_eval.signals import Signal, Sink
 
 
 def receivers(config: Config, sink: Sink, observe: ObserveRequests) -> list[OtlpGrpcReceiver | OtlpHttpReceiver]:
-    """Make the receivers that a pipeline names."""
-    named = {name for pipeline in config.service.pipelines.by_signal().values() for name in pipeline.receivers}
+    """Make the receivers that a pipeline names, each for the signals of the pipelines that name it."""
+    named: dict[str, set[Signal]] = {}
+    for signal, pipeline in config.service.pipelines.by_signal().items():
+        for name in pipeline.receivers:
+            named.setdefault(name, set()).add(signal)
     made: list[OtlpGrpcReceiver | OtlpHttpReceiver] = []
-    for name in sorted(named):
+    for name, signals in sorted(named.items()):
         settings = config.receivers[name]
         where = f"receivers.{name}.protocols"
         if (grpc := settings.protocols.grpc) is not None:
@@ -43,13 +46,15 @@ def receivers(config: Config, sink: Sink, observe: ObserveRequests) -> list[Otlp
                 observe=observe,
             )
             key = f"{where}.grpc.endpoint"
-            made.append(OtlpGrpcReceiver(intake, str(grpc.endpoint), tls=_server_tls(grpc.tls), key=key))
+            tls = _server_tls(grpc.tls)
+            made.append(OtlpGrpcReceiver(intake, str(grpc.endpoint), signals=signals, tls=tls, key=key))
         if (http := settings.protocols.http) is not None:
             intake = Intake(
                 sink, max_bytes=http.max_request_body_size, metadata_keys=settings.metadata_keys, observe=observe
             )
             key = f"{where}.http.endpoint"
-            made.append(OtlpHttpReceiver(intake, str(http.endpoint), tls=_server_tls(http.tls), key=key))
+            tls = _server_tls(http.tls)
+            made.append(OtlpHttpReceiver(intake, str(http.endpoint), signals=signals, tls=tls, key=key))
     return made
 
 
