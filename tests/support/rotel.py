@@ -11,28 +11,30 @@ from support.processes import free_port, listening, running
 
 
 class Rotel(NamedTuple):
-    """Where a running rotel listens."""
+    """Where a running rotel listens, and its process id."""
 
     grpc_port: int
     http_port: int
+    pid: int
 
 
 @contextmanager
-def rotel(protocol: str, endpoint: str, folder: Path) -> Iterator[Rotel]:
-    """Run rotel, forwarding all signals to `endpoint` by `protocol` (grpc or http)."""
+def rotel(protocol: str, endpoint: str, folder: Path, *, compression: str = "gzip") -> Iterator[Rotel]:
+    """Run rotel, forwarding all signals to `endpoint` by `protocol` (grpc or http), with `compression` (gzip, none)."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     binary = python("rotel").parent.parent / "lib" / version / "site-packages" / "rotel" / "rotel-agent"
-    ports = Rotel(free_port(), free_port())
+    grpc_port, http_port = free_port(), free_port()
     command = [
         binary,
         "start",
-        *("--otlp-grpc-endpoint", f"127.0.0.1:{ports.grpc_port}"),
-        *("--otlp-http-endpoint", f"127.0.0.1:{ports.http_port}"),
+        *("--otlp-grpc-endpoint", f"127.0.0.1:{grpc_port}"),
+        *("--otlp-http-endpoint", f"127.0.0.1:{http_port}"),
         *("--exporter", "otlp"),
         *("--otlp-exporter-protocol", protocol),
         *("--otlp-exporter-endpoint", endpoint),
-        *("--pid-file", str(folder / f"rotel-{ports.grpc_port}.pid")),
+        *("--otlp-exporter-compression", compression),
+        *("--pid-file", str(folder / f"rotel-{grpc_port}.pid")),
     ]
-    log = folder / f"rotel-{ports.grpc_port}.log"
-    with running(command, ready=lambda: listening(ports.grpc_port) and listening(ports.http_port), log=log):
-        yield ports
+    log = folder / f"rotel-{grpc_port}.log"
+    with running(command, ready=lambda: listening(grpc_port) and listening(http_port), log=log) as agent:
+        yield Rotel(grpc_port, http_port, agent.pid)

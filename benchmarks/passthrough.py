@@ -1,0 +1,153 @@
+"""Telemetry passed on that needs no score: the gateway beside rotel, a native collector, in the same run.
+
+    python tests/backends/environments.py rotel
+    python benchmarks/passthrough.py [--rounds 3] [--seconds 1.0] [--compression none] [--out results.json]
+
+Both get the same requests from the same sender and forward them, by the protocol in which they came, to the same
+backend, in turns. CPU time of the process per item is what is compared: the machine's other work changes it little.
+`ratio` is how many items the gateway passes on for one of rotel's, for the same CPU time; above 1 the gateway is cheaper.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import machine
+from backend import Backend, backend
+from harness import configuration, gateway, print_table, rotel, write
+from sender import Send, grpc_sender, http_sender
+from telemetry import plain_request
+
+from otel_agent_eval.signals import Signal
+
+_IN_FLIGHT = 8
+_DISTINCT_ITEMS = 20_000
+_SETTLE = 0.3  # rotel sends its last batch after 200 ms
+_PATIENCE = 60.0
+
+
+class Case(NamedTuple):
+    """What is sent: over which transport, of which signal, how many items in a request."""
+
+    transport: str
+    signal: Signal
+    items: int
+
+
+CASES = (
+    *(Case(transport, Signal.TRACES, items) for transport in ("grpc", "http") for items in (100, 1000)),
+    Case("grpc", Signal.LOGS, 1000),
+    Case("grpc", Signal.METRICS, 1000),
+)
+
+
+class Contestant(NamedTuple):
+    """A collector that forwards to the backend by the protocol `case.transport`."""
+
+    name: str
+    pid: int
+    send: Send
+
+
+class Turn(NamedTuple):
+    """What one contestant did in one turn: CPU microseconds and items per second of wall time."""
+
+    cpu: float
+    rate: float
+
+
+def main() -> None:
+    """Parse options, run all cases, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=0.7, help="about how long a turn of the gateway takes")
+    parser.add_argument("--compression", choices=("none", "gzip"), default="none", help="of what is sent on")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    before = machine.describe()
+    rows: list[dict[str, Any]] = []
+    with backend() as target:
+        for transport in dict.fromkeys(case.transport for case in CASES):
+            with contestants(transport, target, options.compression) as running:
+                for case in (case for case in CASES if case.transport == transport):
+                    rows.append(_row(case, measure(case, running, target, options.rounds, options.seconds)))
+    print_table(f"passed on without a score, sent on with compression {options.compression}", rows)
+    write(options.out, {"compression": options.compression, "cases": rows}, before)
+
+
+@contextmanager
+def contestants(transport: str, target: Backend, compression: str) -> Iterator[list[Contestant]]:
+    """Run the gateway and rotel, both forwarding by `transport`."""
+    over_grpc = transport == "grpc"
+    exporter: dict[str, Any] = {"endpoint": target.grpc_endpoint if over_grpc else target.http_endpoint}
+    exporter |= {"compression": compression, "tls": {"insecure": True}} if over_grpc else {"compression": compression}
+    rotel_target = f"http://{target.grpc_endpoint}" if over_grpc else target.http_endpoint
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        name = "otlp/backend" if over_grpc else "otlphttp/backend"
+        ours = stack.enter_context(gateway(configuration({name: exporter}, interval="1h"), folder))
+        theirs = stack.enter_context(rotel(transport, rotel_target, folder, compression=compression))
+        if over_grpc:
+            sends = [grpc_sender(ours.grpc_endpoint), grpc_sender(f"127.0.0.1:{theirs.grpc_port}")]
+        else:
+            sends = [http_sender(ours.http_endpoint), http_sender(f"http://127.0.0.1:{theirs.http_port}")]
+        yield [Contestant("gateway", ours.pid, sends[0]), Contestant("rotel", theirs.pid, sends[1])]
+
+
+def measure(
+    case: Case, running: Sequence[Contestant], target: Backend, rounds: int, seconds: float
+) -> dict[str, list[Turn]]:
+    """Let the contestants take turns; the first of a round changes from round to round."""
+    requests = [plain_request(case.signal, case.items, seed) for seed in range(_DISTINCT_ITEMS // case.items)]
+    warm_up = [turn(case, contestant, target, requests, len(requests)) for contestant in running]
+    count = max(len(requests), round(seconds * warm_up[0].rate / case.items))
+    turns: dict[str, list[Turn]] = {contestant.name: [] for contestant in running}
+    for number in range(rounds):
+        for contestant in running if number % 2 == 0 else reversed(running):
+            turns[contestant.name].append(turn(case, contestant, target, requests, count))
+    return turns
+
+
+def turn(case: Case, contestant: Contestant, target: Backend, requests: Sequence[bytes], count: int) -> Turn:
+    """Send `count` requests, as fast as they are acknowledged, and wait until all their items have arrived."""
+    expected = target.count(case.signal) + count * case.items
+    cpu = machine.cpu_seconds(contestant.pid)
+    started = time.monotonic()
+    with ThreadPoolExecutor(_IN_FLIGHT) as pool:
+        for _ in pool.map(lambda body: contestant.send(case.signal, body), islice(cycle(requests), count)):
+            pass
+    while target.count(case.signal) < expected:
+        if time.monotonic() - started > _PATIENCE:
+            raise TimeoutError(f"{contestant.name}: {expected - target.count(case.signal)} {case.signal} missing")
+        time.sleep(0.002)
+    taken = time.monotonic() - started
+    time.sleep(_SETTLE)
+    if target.count(case.signal) != expected:
+        raise RuntimeError(f"{contestant.name} sent {target.count(case.signal) - expected} {case.signal} too many")
+    items = count * case.items
+    return Turn((machine.cpu_seconds(contestant.pid) - cpu) * 1e6 / items, items / taken)
+
+
+def _row(case: Case, turns: dict[str, list[Turn]]) -> dict[str, Any]:
+    ratios = [theirs.cpu / ours.cpu for ours, theirs in zip(turns["gateway"], turns["rotel"], strict=True)]
+    return {
+        "transport": case.transport,
+        "signal": case.signal.value,
+        "a request": case.items,
+        **{f"{name} µs": median(turn.cpu for turn in own) for name, own in turns.items()},
+        "ratio": median(ratios),
+        "min": min(ratios),
+        "max": max(ratios),
+        **{f"{name}/s": median(turn.rate for turn in own) for name, own in turns.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()
