@@ -11,20 +11,22 @@ is what was shown, with all that was retrieved for it below. What was counted on
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
+from otel_agent_eval.assembly.question import nearest_agent
 from otel_agent_eval.assembly.selection import Verdict
 from otel_agent_eval.assembly.texts import repeats
 from otel_agent_eval.assembly.trace import (
     COUNTS,
     HIDDEN,
     NOTHING,
-    SCOPES,
     WRAPPERS,
     Fate,
     Node,
     Trace,
     ancestors,
     descendants,
+    is_scope,
 )
 from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.evaluation.evaluation import Reason
@@ -53,6 +55,8 @@ def fate_of(trace: Trace, node: Node) -> Fate:
 
 
 def _decide(trace: Trace, node: Node) -> Fate:
+    if trace.selector is not None and node.view is not None and node.extract is not None:
+        node.verdict = trace.selector(node.view, replace(node.extract, agent=nearest_agent(node)))
     if node.verdict is Verdict.EXCLUDE:
         return Fate(Reason.FILTERED)
     if node.verdict is Verdict.NOT_USER_FACING:
@@ -232,7 +236,7 @@ def _decide_wrapper(trace: Trace, node: Node) -> Fate:
     elif node.role is Role.AGENT:
         shown = True
     else:  # a step of something whose own answer is not known is not taken for it
-        shown = not any(above.role in SCOPES for above in ancestors(node)) and _is_shown(trace, node)
+        shown = not any(map(is_scope, ancestors(node))) and _is_shown(trace, node)
     return COUNTS if shown or node.verdict is Verdict.USER_FACING else step
 
 

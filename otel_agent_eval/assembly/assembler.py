@@ -10,8 +10,8 @@ from otel_agent_eval.assembly.candidate import Candidate
 from otel_agent_eval.assembly.describe import describe, own_segments
 from otel_agent_eval.assembly.links import Links
 from otel_agent_eval.assembly.logs import Logs, may_hold_content
-from otel_agent_eval.assembly.selection import Selector, select_nothing
-from otel_agent_eval.assembly.trace import GUARDS, MAX_DEPTH, SCOPES, Node, Trace, ancestors, last_user_turn
+from otel_agent_eval.assembly.selection import Selector
+from otel_agent_eval.assembly.trace import GUARDS, MAX_DEPTH, Node, Trace, ancestors, is_scope, last_user_turn
 from otel_agent_eval.conventions import content_may_be_in_logs, read
 from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.conventions.span import EventView, SpanView
@@ -25,7 +25,8 @@ class Limits:
     """How long assembly waits and how much it keeps. Times are seconds, sizes characters of content.
 
     `context_wait` is longer than the five seconds after which SDKs send a batch. A trace is forgotten `idle` seconds
-    after its last span; content in log records is kept `logs_kept` for a span that comes later.
+    after its last span; content in log records is kept `logs_kept` for a span that comes later. `links` are the latest
+    spans of no convention whose parents are remembered.
     """
 
     context_wait: float = 6.0
@@ -35,7 +36,7 @@ class Limits:
     documents: int = 200_000
     size: int = 256 << 20
     logs_size: int = 64 << 20
-    links: int = 500_000
+    links: int = 100_000
 
 
 class Assembler:
@@ -55,7 +56,7 @@ class Assembler:
         *,
         reader: Callable[[SpanView], Extract] = read,
         in_logs: Callable[[SpanView], bool] = content_may_be_in_logs,
-        selector: Selector = select_nothing,
+        selector: Selector | None = None,
         segments: Sequence[str] = (),
     ) -> None:
         self._limits = limits
@@ -114,7 +115,7 @@ class Assembler:
         """
         trace = self._traces.get(view.trace_id)
         if trace is None:
-            trace = self._traces[view.trace_id] = Trace(view.trace_id, self._links.parent_of)
+            trace = self._traces[view.trace_id] = Trace(view.trace_id, self._links.parent_of, self._select)
         known = trace.nodes.get(view.span_id)
         if known is not None and known.role is not None:
             return False
@@ -187,8 +188,6 @@ class Assembler:
         )
 
     def _hold(self, trace: Trace, node: Node, now: float) -> None:
-        if node.view is not None and node.extract is not None:
-            node.verdict = self._select(node.view, node.extract)
         trace.held[node.span_id] = node
         self._held += 1
         self._pushed += 1
@@ -207,9 +206,13 @@ class Assembler:
         """Let a span go whose ancestry is known, unless something else of it is missing."""
         if node.released or node.view is None:
             return
-        alone = node.role is not Role.LLM and not node.below and not any(a.role in SCOPES for a in ancestors(node))
-        if not alone and (_has_content(node) or node.failed or not self._in_logs(node.view)):
+        alone = node.role is not Role.LLM and not node.below and not any(map(is_scope, ancestors(node)))
+        if not alone and (_has_content(node) or self._needs_none(node) or not self._in_logs(node.view)):
             self._complete.append((trace, node))
+
+    def _needs_none(self, node: Node) -> bool:
+        """Say whether no content is to be waited for: the call failed, or an agent's calls have their own."""
+        return node.failed or (node.role is not Role.LLM and node.last_call >= 0)
 
     def _move_waiters(self, trace: Trace, node: Node) -> None:
         """Let the spans that waited for this one wait for the next missing ancestor, or settle."""
@@ -274,7 +277,7 @@ class Assembler:
     def _weigh(self, trace: Trace, node: Node) -> None:
         extract, before = node.extract, node.weight
         documents = len(extract.documents) if extract is not None and before == 0 else 0
-        node.weight = _OVERHEAD + (_weight(extract) if extract is not None else 0)
+        node.weight = _OVERHEAD + sum(map(len, node.texts)) + (_weight(extract) if extract is not None else 0)
         trace.weight += node.weight - before
         trace.documents += documents
         self._weight += node.weight - before

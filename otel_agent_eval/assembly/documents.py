@@ -10,11 +10,11 @@ from otel_agent_eval.assembly.pasted import pasted_variables, pieces
 from otel_agent_eval.assembly.texts import comparable, is_substantial
 from otel_agent_eval.assembly.trace import (
     GUARDS,
-    SCOPES,
     Node,
     Trace,
     ancestors,
     descendants,
+    is_scope,
     last_user_turn,
     previous_answer,
 )
@@ -26,7 +26,9 @@ MAX_DOCUMENTS = 256  # kept for one answer, the latest retrieved first
 _RETRIEVALS = frozenset({Role.RETRIEVER, Role.RERANKER, Role.MEMORY, Role.TOOL})
 _STEPS = frozenset({Role.CHAIN, Role.OTHER})
 _RETRIEVES = re.compile(
-    r"search|retriev|lookup|look_up|query|knowledge|docs|document|wiki|rag|fetch|browse|vector|faq", re.IGNORECASE
+    r"search|retriev|look_?up|knowledge|document|wiki|fetch|browse|vector|crawl|scrape"
+    r"|(?:\b|_)(?:docs?|query|queries|rag|faqs?|kb|find)(?:\b|_)",
+    re.IGNORECASE,
 )
 _SEEN = 80  # comparable characters of a document that show it in a prompt
 
@@ -98,12 +100,12 @@ def _around(trace: Trace, call: Node, retrieves: Callable[[Node], bool]) -> list
     """Walk outward from a model call to the first scope in which something was retrieved for it."""
     prompt = _Prompt(call)
     around = list(ancestors(call))
-    scopes = [i for i, above in enumerate(around) if above.role in SCOPES]
+    scopes = [i for i, above in enumerate(around) if is_scope(above)]
     outermost = scopes[-1] if scopes else len(around)
     began = _turn_began(trace, call)
     inside = call
     for i, above in enumerate(around):
-        if scopes and i < outermost and above.role not in SCOPES:
+        if scopes and i < outermost and not is_scope(above):
             continue
         below = descendants(above, into=_searched, before=call.start + 1, leave=inside)
         found = [d for d in below if retrieves(d) and began <= d.start and _belongs(trace, call, d, above, prompt)]

@@ -7,7 +7,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from otel_agent_eval.assembly.assembler import Assembler, Limits
 from otel_agent_eval.assembly.candidate import Candidate
-from otel_agent_eval.assembly.selection import Selector, select_nothing
+from otel_agent_eval.assembly.selection import Selector
 from otel_agent_eval.conventions import read
 from otel_agent_eval.conventions.span import SpanView, view_log, view_resource, view_span
 
@@ -21,7 +21,7 @@ def assemble(
     traces: Iterable[ExportTraceServiceRequest],
     logs: Iterable[ExportLogsServiceRequest] = (),
     *,
-    selector: Selector = select_nothing,
+    selector: Selector | None = None,
     segments: Iterable[str] = (),
 ) -> list[Candidate]:
     """Return the candidates of recorded requests, by trace in the order in which these begin, then by start time.

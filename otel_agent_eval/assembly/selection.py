@@ -16,8 +16,7 @@ class Verdict(StrEnum):
 
 
 Selector = Callable[[SpanView, Extract], Verdict | None]
-"""Looks at a span that holds, or could hold, an answer; None leaves it to the rules."""
+"""Looks at a span that holds, or could hold, an answer, when it is decided; None leaves it to the rules.
 
-
-def select_nothing(_view: SpanView, _extract: Extract) -> None:
-    """Leave every span to the rules."""
+The extract names the agent of the nearest ancestor where the span itself names none.
+"""

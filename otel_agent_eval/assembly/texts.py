@@ -39,6 +39,9 @@ def repeats(shown: str, answer: str) -> bool:
         return bool(answer)
     if not shown or not answer:
         return False
+    cut = shown.rstrip(".… ")
+    if len(cut) >= _LONG and answer.startswith(cut):  # however little of it was kept
+        return True
     if answer in shown:
         return len(answer) >= _LONG or 2 * len(answer) >= len(shown)
     return shown in answer and 2 * len(shown) >= len(answer)

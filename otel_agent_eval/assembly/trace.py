@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
 
-from otel_agent_eval.assembly.selection import Verdict
+from otel_agent_eval.assembly.selection import Selector, Verdict
 from otel_agent_eval.assembly.texts import comparable, is_data
 from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.conventions.span import SpanView
@@ -18,8 +18,8 @@ MAX_VISITS = 500  # spans looked at below one span, the latest first
 
 NEVER = 1 << 64  # a time after all others
 
+_SCOPES = frozenset({Role.AGENT, Role.CHAIN})
 WRAPPERS = frozenset({Role.AGENT, Role.CHAIN, Role.OTHER})
-SCOPES = frozenset({Role.AGENT, Role.CHAIN})
 HIDDEN = frozenset(
     {Role.RETRIEVER, Role.RERANKER, Role.MEMORY, Role.TOOL, Role.EMBEDDING, Role.GUARDRAIL, Role.EVALUATOR}
 )
@@ -56,7 +56,6 @@ class Node:
 
     span_id: str
     known: bool = False
-    root: bool = False
     batch: int = -1
     parent: "Node | None" = None
     view: SpanView | None = None  # while the span is held, or its content could still come
@@ -90,8 +89,11 @@ class Node:
 class Trace:
     """The spans of one trace. Ids are hex; `parent_of` finds the parent of a plain span seen earlier, or None."""
 
-    def __init__(self, trace_id: str, parent_of: Callable[[str, str], str | None]) -> None:
+    def __init__(
+        self, trace_id: str, parent_of: Callable[[str, str], str | None], selector: Selector | None = None
+    ) -> None:
         self.trace_id = trace_id
+        self.selector = selector
         self.nodes: dict[str, Node] = {}
         self.touched = 0.0
         self.weight = 0
@@ -111,7 +113,6 @@ class Trace:
         for _ in range(MAX_DEPTH):
             node.known = True
             if not parent_id:
-                node.root = True
                 break
             parent = self._node(parent_id)
             self._attach(node, parent)
@@ -258,6 +259,11 @@ def _below(node: Node, before: int) -> list[Node]:
 
 def _earliest(node: Node) -> tuple[int, str]:
     return node.earliest, node.span_id
+
+
+def is_scope(node: Node) -> bool:
+    """Say whether a span is an agent or a chain, by name or in that it took a question or gave an answer."""
+    return node.role in _SCOPES or (node.role is Role.OTHER and bool(node.texts or node.question))
 
 
 def last_user_turn(turns: tuple[Turn, ...]) -> tuple[int, str]:

@@ -10,6 +10,7 @@ from otel_agent_eval.evaluation.evaluation import Reason
 from otel_agent_eval.evaluation.interaction import Turn
 
 ANSWER = "The Eiffel Tower is 330 metres tall."
+LONG = "The tower, which was built for the world's fair of 1889, is 330 metres tall. " * 5
 OTHER = "I would rather not talk about towers today."
 
 
@@ -149,6 +150,14 @@ def test_a_rendered_answer_is_the_same_answer(rendered: str) -> None:
     assert found["agent"].duplicate_of == "call"
 
 
+def test_a_wrapper_that_kept_only_the_beginning_replaced_nothing() -> None:
+    found = assembled(
+        llm("call", "agent", at=(1, 8), asked="How tall?", answer=LONG),
+        span("agent", Role.AGENT, answers=(f"{LONG[:60]}...",)),
+    )
+    assert counted(found) == {"call"}
+
+
 def test_turns_of_one_session_each_count() -> None:
     found = assembled(
         llm("call 1", "turn 1", at=(1, 8), asked="How tall?", answer=ANSWER),
@@ -229,6 +238,25 @@ def test_a_wrapper_that_repeats_a_tools_answer_counts_itself() -> None:
 
 def select(view: SpanView, _extract: Extract) -> Verdict | None:
     return {"excluded": Verdict.EXCLUDE, "shown": Verdict.USER_FACING, "hidden": Verdict.NOT_USER_FACING}.get(view.name)
+
+
+def test_a_selector_knows_the_agent_around_a_span() -> None:
+    found = assembled(
+        llm("call", "agent", at=(1, 9), answer=ANSWER),
+        span("agent", Role.AGENT, agent="billing"),
+        selector=lambda _view, extract: Verdict.EXCLUDE if extract.agent == "billing" else None,
+    )
+    assert found["call"].skipped is Reason.FILTERED
+
+
+def test_an_intermediate_agent_can_be_selected_as_user_facing() -> None:
+    found = assembled(
+        span("first", Role.AGENT, "flow", at=(1, 3), answers=("Notes: the tower is high.",), name="shown"),
+        llm("write", "flow", at=(4, 8), asked="Write it up", answer=ANSWER),
+        span("flow", Role.CHAIN, answers=(ANSWER,)),
+        selector=select,
+    )
+    assert counted(found) == {"first", "write"}
 
 
 def test_selectors_override_the_rules() -> None:

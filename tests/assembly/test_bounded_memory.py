@@ -6,6 +6,7 @@ from assembly_samples import by_span, counted, llm, new_assembler, put, retrieve
 from otel_agent_eval.assembly.assembler import Limits
 from otel_agent_eval.assembly.links import Links
 from otel_agent_eval.conventions.extract import Role
+from otel_agent_eval.evaluation.interaction import Turn
 
 ANSWER = "The Eiffel Tower is 330 metres tall."
 
@@ -51,7 +52,7 @@ def test_a_trace_that_alone_is_too_large_leaves_too() -> None:
 
 def test_what_left_weighs_little() -> None:
     assembler = new_assembler()
-    put(assembler, [llm("call", at=(1, 9), turns=(), asked="", answer="word " * 10_000)])
+    put(assembler, [llm("call", at=(1, 9), turns=(Turn("system", "word " * 10_000), Turn("user", "?")), answer=ANSWER)])
     before = assembler.size
     assembler.ready(0.0)
     assert assembler.size < before / 10

@@ -75,6 +75,31 @@ def test_without_agents_and_chains_the_root_is_the_turn() -> None:
     assert texts(found["call"]) == [TOWER]
 
 
+def test_a_span_of_an_unknown_kind_that_was_asked_something_is_a_chain() -> None:
+    found = assembled(
+        retriever("retriever", "retrieve", TOWER, at=(1, 2)),
+        span("retrieve", Role.OTHER, "rag", at=(1, 3)),
+        llm("call", "generate", at=(4, 9), asked="How tall?", answer="330 metres."),
+        span("generate", Role.CHAIN, "rag", at=(4, 9)),
+        span("rag", Role.OTHER, question="How tall?"),
+    )
+    assert texts(found["call"]) == [TOWER]
+
+
+def test_outside_the_outermost_agent_only_what_the_prompt_shows_is_used() -> None:
+    outside = (
+        retriever("shown", "request", TOWER, at=(1, 2)),
+        retriever("other", "request", FUJI, at=(1, 2)),
+        span("request", None),
+    )
+    found = assembled(
+        llm("call", "agent", at=(4, 9), asked=f"How tall?\n\n{TOWER}", answer="330 metres."),
+        span("agent", Role.AGENT, "request", at=(3, 9)),
+        *outside,
+    )
+    assert texts(found["call"]) == [TOWER]
+
+
 def test_what_was_retrieved_after_the_call_began_is_not_its() -> None:
     found = assembled(
         retriever("retriever", "agent", TOWER, at=(5, 7)),
@@ -202,6 +227,8 @@ def test_of_a_retriever_in_a_tool_the_finer_documents_are_used() -> None:
         ("web_search", "330 m", True),
         ("lookup_order", "shipped", True),
         ("set_alarm", '{"status": "ok"}', False),
+        ("query_db", "42", True),
+        ("get_storage_docstring", "42", False),
         ("weather", "18C and clear in Paris", False),
         ("set_alarm", '{"id": "0123456789abcdef", "created": 1767225610, "ok": true, "next": null}', False),
         ("manual", TOWER, True),

@@ -83,6 +83,19 @@ def test_a_wrapper_of_which_nothing_below_is_known_waits_for_it() -> None:
     assert found["agent"].duplicate_of == "call"
 
 
+def test_an_agent_without_content_waits_for_log_records_only_where_its_calls_are_not_recorded() -> None:
+    assembler = new_assembler()
+    with_call = [
+        llm("call", "agent", at=(3, 9), answer=ANSWER),
+        span("agent", Role.AGENT, attributes={"in_logs": True}),
+    ]
+    assert put(assembler, with_call) == ["call", "agent"]
+    assert {c.span_id for c in assembler.ready(0.0)} == {"call", "agent"}
+    assert put(assembler, [span("bare", Role.AGENT, attributes={"in_logs": True}, trace="other")]) == ["bare"]
+    assert assembler.ready(0.0) == []
+    assert [c.span_id for c in assembler.ready(6.0)] == ["bare"]
+
+
 def test_a_step_is_let_go_without_a_word() -> None:
     assembler = new_assembler()
     step = span("step", Role.CHAIN, "chain", at=(1, 2), answers=("some text",))
