@@ -72,8 +72,7 @@ class Intake:
         """Return when the request is accepted. Raises `Rejection` when it is not, with the answer to give."""
         items = 0
         try:
-            if self._stopping:
-                raise Unavailable(Cause.STOPPING, "shutting down")
+            self._check_open()
             metadata = self._metadata(headers)
             if (gzip or json) and len(body) > _OFF_LOOP_BYTES:
                 body, request = await asyncio.to_thread(self._decode, signal, body, gzip, json)
@@ -81,11 +80,16 @@ class Intake:
                 body, request = self._decode(signal, body, gzip, json)
             items = count_items(request)
             if body:  # an empty request is a success that leaves nothing to do
-                await self._put(Payload(signal, body, items, metadata), request)
-        except Rejection as rejection:
+                await self._sink(Payload(signal, body, items, metadata), request)
+        except Exception as error:  # noqa: BLE001 (whatever broke, the sender must keep the data)
+            rejection = self._rejection(error)
             self.observe(signal, transport, items, rejection.cause)
-            raise
+            raise rejection from None
         self.observe(signal, transport, items, None)
+
+    def _check_open(self) -> None:
+        if self._stopping:
+            raise Unavailable(Cause.STOPPING, "shutting down")
 
     def _decode(self, signal: Signal, body: bytes, gzip: bool, json: bool) -> tuple[bytes, ExportRequest]:
         if len(body) > self.max_bytes:
@@ -110,14 +114,14 @@ class Intake:
             metadata[key] = f"{metadata[key]}, {value}" if key in metadata else value
         return metadata
 
-    async def _put(self, payload: Payload, request: ExportRequest) -> None:
-        try:
-            await self._sink(payload, request)
-        except Refused as refused:
-            raise Unavailable(Cause.FULL, str(refused), refused.retry_after) from None
-        except Exception as error:  # noqa: BLE001 (whatever broke, the sender must keep the data and learn nothing else)
-            self._report(error)
-            raise Unavailable(Cause.INTERNAL, "the request could not be taken") from None
+    def _rejection(self, error: Exception) -> Rejection:
+        """Return the answer to give; of a fault of our own it says nothing."""
+        if isinstance(error, Rejection):
+            return error
+        if isinstance(error, Refused):
+            return Unavailable(Cause.FULL, str(error), error.retry_after)
+        self._report(error)
+        return Unavailable(Cause.INTERNAL, "the request could not be taken")
 
     def _report(self, error: Exception) -> None:
         """Log an unforeseen error once per type and place, without its message: that could hold content."""

@@ -8,7 +8,7 @@ Beyond the specification, original field names and enum names are understood too
 import binascii
 import json
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -60,27 +60,25 @@ def _fields(descriptor: Descriptor) -> dict[str, tuple[str, _Read | None]]:
     fields: dict[str, tuple[str, _Read | None]] = {}
     for field in descriptor.fields:
         read = _reader(field)
-        if field.is_repeated:
+        if _is_repeated(field):
             read = _list_reader(field.name, read)
         fields[field.json_name] = fields[field.name] = (field.name, read)
     return fields
 
 
+def _is_repeated(field: FieldDescriptor) -> bool:
+    if hasattr(field, "is_repeated"):
+        return field.is_repeated
+    return bool(field.label == field.LABEL_REPEATED)  # type: ignore[attr-defined]  # protobuf 5
+
+
 def _reader(field: FieldDescriptor) -> _Read | None:
     """Return what reads one value of a field; None where protobuf takes the JSON value as it is."""
-    match field.cpp_type:
-        case FieldDescriptor.CPPTYPE_MESSAGE if (nested := field.message_type) is not None:
-            return lambda value, depth: _read_message(nested, value, depth + 1)
-        case FieldDescriptor.CPPTYPE_STRING if field.type == FieldDescriptor.TYPE_BYTES:
-            return _read_id if field.name in _ID_FIELDS else _read_bytes
-        case FieldDescriptor.CPPTYPE_BOOL:
-            return _read_bool
-        case FieldDescriptor.CPPTYPE_DOUBLE | FieldDescriptor.CPPTYPE_FLOAT:
-            return _read_float
-        case FieldDescriptor.CPPTYPE_STRING | FieldDescriptor.CPPTYPE_ENUM:
-            return None
-        case _:
-            return _read_integer
+    if (nested := field.message_type) is not None:
+        return lambda value, depth: _read_message(nested, value, depth + 1)
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return _read_id if field.name in _ID_FIELDS else _read_bytes
+    return _SCALARS.get(field.cpp_type, _read_integer)
 
 
 def _list_reader(name: str, read: _Read | None) -> _Read:
@@ -120,12 +118,29 @@ def _read_float(value: Any, _depth: int) -> float:  # noqa: ANN401 (whatever JSO
     return float(value)  # also "NaN", "Infinity" and numbers in strings
 
 
+def _read_enum(value: object, _depth: int) -> object:
+    if isinstance(value, bool):
+        raise Undecodable("enum values must be integers")
+    return value
+
+
 def _read_integer(value: object, _depth: int) -> object:
+    if isinstance(value, bool):
+        raise Undecodable("numbers must not be true or false")
     if isinstance(value, str):
         if len(value) > _LONGEST_INTEGER:
             raise Undecodable("an integer is out of range")
         return int(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_SCALARS: Mapping[int, _Read | None] = {
+    FieldDescriptor.CPPTYPE_STRING: None,
+    FieldDescriptor.CPPTYPE_BOOL: _read_bool,
+    FieldDescriptor.CPPTYPE_DOUBLE: _read_float,
+    FieldDescriptor.CPPTYPE_FLOAT: _read_float,
+    FieldDescriptor.CPPTYPE_ENUM: _read_enum,
+}
 
 
 def _too_deep() -> Undecodable:

@@ -5,7 +5,8 @@ import gzip
 import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import grpc
 import pytest
@@ -24,8 +25,8 @@ def method(signal: Signal) -> str:
 
 
 def details(error: grpc.aio.AioRpcError) -> Status:
-    trailing: Mapping[str, bytes] = dict(error.trailing_metadata() or ())
-    return Status.FromString(trailing["grpc-status-details-bin"])
+    pairs: Iterable[Any] = error.trailing_metadata() or ()
+    return Status.FromString(next(value for key, value in pairs if key == "grpc-status-details-bin"))
 
 
 @pytest.fixture

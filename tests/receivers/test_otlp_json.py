@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from otel_agent_eval.receivers import Rejection, decode_json, decode_protobuf
 from otel_agent_eval.receivers.errors import Undecodable
+from otel_agent_eval.receivers.otlp_json import _is_repeated
 from otel_agent_eval.signals import REQUEST_TYPES, Signal
 
 ID_FIELDS = {"trace_id", "span_id", "parent_span_id"}
@@ -104,7 +105,8 @@ def test_enum_value_of_a_later_version_is_kept() -> None:
         b"", b"[]", b"1", b"null", b"{", b"\xff\xfe", b'{"resourceSpans": {}}', b'{"resourceSpans": [null]}',
         b'{"resourceSpans": [[]]}', with_span(traceId="xyz"), with_span(traceId="abc"), with_span(traceId=5),
         with_span(traceId=base64.b64encode(b"t" * 16).decode()), with_span(name=5), with_span(name=["x"]),
-        with_span(kind=2**40), with_span(kind="NONE"), with_span(kind=True), with_span(startTimeUnixNano=-1),
+        with_span(kind=2**40), with_span(kind="NONE"), with_span(kind=True), with_span(kind=2.5),
+        with_span(startTimeUnixNano=-1),
         with_span(startTimeUnixNano="1e9"), with_span(startTimeUnixNano="9" * 5000), with_span(startTimeUnixNano=1.5),
         with_span(startTimeUnixNano=True), with_span(name="\ud800"), with_span(attributes={}),
         with_span(attributes=[{"key": "k", "value": {"boolValue": "true"}}]),
@@ -170,7 +172,7 @@ def messages(descriptor: Descriptor, depth: int = 0) -> st.SearchStrategy[dict[s
             value = st.deferred(lambda nested=field.message_type: messages(nested, depth + 1))
         else:
             value = SCALARS[field.cpp_type] if field.type != FieldDescriptor.TYPE_BYTES else st.binary(max_size=8)
-        fields[field.name] = st.lists(value, max_size=2) if field.is_repeated else value
+        fields[field.name] = st.lists(value, max_size=2) if _is_repeated(field) else value
     return st.fixed_dictionaries({}, optional=fields)
 
 
@@ -193,7 +195,7 @@ def hex_ids(message: Message, document: dict[str, Any]) -> None:
         nested = document[field.json_name]
         if field.name in ID_FIELDS:
             document[field.json_name] = value.hex()
-        elif field.message_type is not None and field.is_repeated:
+        elif field.message_type is not None and _is_repeated(field):
             for one, of_it in zip(value, nested, strict=True):
                 hex_ids(one, of_it)
         elif field.message_type is not None:
