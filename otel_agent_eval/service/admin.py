@@ -8,11 +8,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 
-def admin_app(not_ready: Callable[[], str], metrics: Callable[[str], Awaitable[tuple[bytes, str]]]) -> Starlette:
+def admin_app(not_ready: Callable[[], str], metrics: Callable[[str], Awaitable[tuple[bytes, str] | None]]) -> Starlette:
     """Build the pages.
 
     `not_ready` says why the gateway takes no telemetry, `""` when it does; `metrics` takes an `Accept` header and gives
-    the page and its content type.
+    the page and its content type, None while there is none yet.
     """
 
     async def healthz(_: Request) -> Response:
@@ -23,7 +23,10 @@ def admin_app(not_ready: Callable[[], str], metrics: Callable[[str], Awaitable[t
         return PlainTextResponse(f"{reason or 'ready'}\n", 503 if reason else 200)
 
     async def metrics_page(request: Request) -> Response:
-        body, content_type = await metrics(request.headers.get("accept", ""))
+        page = await metrics(request.headers.get("accept", ""))
+        if page is None:
+            return PlainTextResponse(f"{not_ready()}\n", 503)
+        body, content_type = page
         return Response(body, headers={"content-type": content_type})
 
     return Starlette(

@@ -30,15 +30,17 @@ from otel_agent_eval.models.worker import ProcessWorker, ThreadWorker
 from otel_agent_eval.processors.registry import load_evaluators
 from otel_agent_eval.service import build
 from otel_agent_eval.service.admin import admin_app
+from otel_agent_eval.service.judging import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox
 from otel_agent_eval.service.own_metrics import OwnMetrics, observe_delivery, observe_request, read_queues
-from otel_agent_eval.service.scoring import Scoring, ScoringOptions
+from otel_agent_eval.service.scoring import Scoring
 from otel_agent_eval.signals import ExportRequest, Payload, Refused, Signal
 
 _log = logging.getLogger(__name__)
 
-_DRAIN_SECONDS = 10.0
-"""How long a stop waits for scores, and then again for destinations."""
+_RECEIVE_SECONDS, _JUDGE_SECONDS, _DELIVER_SECONDS, _CLOSE_SECONDS = 3.0, 6.0, 6.0, 2.0
+"""How long a stop waits for requests in flight, for scores, for destinations, and for models: orchestrators kill a
+process that has not ended after 20 or 30 seconds."""
 _SAVE_SECONDS = 1.0
 """How often the times of the last failures are written down: an alert may rest on the newest."""
 
@@ -57,16 +59,20 @@ class Gateway:
         self.receivers = build.receivers(config, self._accept, partial(observe_request, self._gateway_metrics))
         self._scoring: Scoring | None = None
         self._engine: Engine | None = None
+        self._outbox: Outbox | None = None
         self._evaluators: Mapping[str, EvaluatorInfo] = {}
         self._answers: AnswerMetrics | None = None
         self._own: OwnMetrics | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._not_ready = "starting"
         self.admin: AsgiServer | None = None
+        self.stuck = False
+        """Whether, after `stop`, a thread of an evaluator still runs: the process must then end without waiting."""
 
     async def start(self) -> None:
-        """Load the models, then listen."""
+        """Show that it starts, load the models, then listen."""
         started = time.monotonic()
+        await self._start_admin()
         descriptions = await self._start_engine()
         evaluators = self._evaluators = {name: evaluator_info(info) for name, info in descriptions.items()}
         answers = self._answers = self._answer_metrics(descriptions, evaluators)
@@ -74,7 +80,6 @@ class Gateway:
         if self._engine is not None and self._config.agent_eval is not None:
             self._scoring = self._make_scoring(self._config.agent_eval, self._engine, answers, evaluators)
         self._delivery.start()
-        await self._start_admin(self._own)
         for receiver in self.receivers:
             await receiver.start()
         self._tasks = [asyncio.create_task(self._save(self._own))]
@@ -86,9 +91,13 @@ class Gateway:
     async def stop(self) -> None:
         """Take nothing more, judge and send what is held, wait for the destinations, and stop."""
         self._not_ready = "stopping"
-        await asyncio.gather(*(receiver.stop() for receiver in self.receivers))
+        await asyncio.gather(*(receiver.stop(_RECEIVE_SECONDS) for receiver in self.receivers))
         if self._scoring is not None:
-            await self._scoring.drain(_DRAIN_SECONDS)
+            await self._scoring.drain(_JUDGE_SECONDS)
+        if self._engine is not None:
+            await self._close(self._engine)
+        if self._outbox is not None:
+            self._outbox.flush()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -96,22 +105,32 @@ class Gateway:
             self._own.save()
             if Signal.METRICS in self._config.service.pipelines.by_signal():
                 self._delivery.push(self._own.request())
-        await self._delivery.stop(_DRAIN_SECONDS)
-        if self._engine is not None:
-            await self._engine.close()
+        await self._delivery.stop(_DELIVER_SECONDS)
         if self.admin is not None:
             await self.admin.stop(grace=1.0)
         _log.info("stopped")
 
+    async def _close(self, engine: Engine) -> None:
+        try:
+            await asyncio.wait_for(engine.close(), _CLOSE_SECONDS)
+        except TimeoutError:
+            self.stuck = True
+            _log.error("an evaluator does not end; it is left behind")
+
     async def _accept(self, payload: Payload, request: ExportRequest) -> None:
         """Take a request from a receiver. Raises `Refused` while a destination has no room for it."""
-        held = self._scoring.held_bytes if self._scoring is not None else 0
-        if not self._delivery.room(payload.signal, len(payload.body) + held):
+        scoring = self._scoring
+        size = len(payload.body)
+        if scoring is not None and payload.signal is Signal.TRACES:
+            if not self._delivery.room(Signal.LOGS, 0):  # there is no end to the events of answers
+                raise Refused("the queue of a destination is full")
+            size += scoring.bytes
+        if not self._delivery.room(payload.signal, size):
             raise Refused("the queue of a destination is full")
-        if self._scoring is not None and isinstance(request, ExportTraceServiceRequest):
-            await self._scoring.traces(payload, request)
-        elif self._scoring is not None and isinstance(request, ExportLogsServiceRequest) and self._reads_logs:
-            self._scoring.logs(payload, request)
+        if scoring is not None and isinstance(request, ExportTraceServiceRequest):
+            await scoring.traces(payload, request)
+        elif scoring is not None and isinstance(request, ExportLogsServiceRequest) and self._reads_logs:
+            await scoring.logs(payload, request)
         else:
             self._delivery.push(payload)
 
@@ -138,15 +157,17 @@ class Gateway:
             explanations=settings.events.explanation,
         )
         has_logs = any(Signal.LOGS in signals for signals in self._destinations.values())
-        outbox = Outbox(self._delivery.push, forms, events=has_logs)
+        outbox = self._outbox = Outbox(self._delivery.push, forms, events=has_logs)
         options = ScoringOptions(
             mode=settings.mode,
+            context_wait=settings.context_wait,
             score_deadline=settings.score_deadline,
             policy=self._policy(settings, engine.evaluators),
             evaluators=evaluators,
             matched=frozenset(name for rule in settings.rules for name in rule.match),
             forms=forms,
             readers=load_readers(),
+            held_bytes=settings.limits.bytes,
         )
         return Scoring(build.assembler(settings, options.readers), engine, answers, outbox, options)
 
@@ -183,13 +204,16 @@ class Gateway:
             for bound, total in self._scoring.evictions().items():
                 self._gateway_metrics.evicted(Bound(bound), total)
 
-    async def _start_admin(self, own: OwnMetrics) -> None:
+    async def _start_admin(self) -> None:
         address = self._config.service.telemetry.metrics.address
         if address is None:
             return
-        app = admin_app(lambda: self._not_ready, own.page)
+        app = admin_app(lambda: self._not_ready, self._page)
         self.admin = AsgiServer(app, str(address), "service.telemetry.metrics.address")
         await self.admin.start()
+
+    async def _page(self, accept: str) -> tuple[bytes, str] | None:
+        return await self._own.page(accept) if self._own is not None else None
 
     async def _save(self, own: OwnMetrics) -> None:
         while True:

@@ -1,10 +1,15 @@
 """Takes spans out of a request to hold them, and puts them together again, with whatever they came wrapped in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+from otel_agent_eval.conventions.span import view_resource
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,36 +33,64 @@ class HeldSpan:
     size: int
 
 
-def shell_of(resource: ResourceSpans) -> ResourceSpans:
-    """Return a ResourceSpans without its scopes."""
-    shell = ResourceSpans()
-    shell.CopyFrom(resource)
-    shell.ClearField("scope_spans")
-    return shell
+class Wrapping:
+    """What the spans of a resource are wrapped in, copied when it is needed: most requests have no answers."""
+
+    def __init__(self, resource: ResourceSpans, metadata: Mapping[str, str]) -> None:
+        self.metadata = metadata
+        self._resource = resource
+
+    @cached_property
+    def attributes(self) -> Mapping[str, Any]:
+        """The resource's attributes, decoded."""
+        return view_resource(self._resource.resource)
+
+    @cached_property
+    def shell(self) -> ResourceSpans:
+        """The ResourceSpans without its scopes."""
+        shell = ResourceSpans()
+        if len(UnknownFieldSet(self._resource)):  # there is no other way to copy these
+            shell.CopyFrom(self._resource)
+            shell.ClearField("scope_spans")
+            return shell
+        if self._resource.HasField("resource"):
+            shell.resource.CopyFrom(self._resource.resource)
+        shell.schema_url = self._resource.schema_url
+        return shell
+
+    def of(self, scope: ScopeSpans) -> Envelope:
+        """Return a new envelope for the spans of one of the resource's scopes."""
+        empty = ScopeSpans()
+        if len(UnknownFieldSet(scope)):
+            empty.CopyFrom(scope)
+            empty.ClearField("spans")
+        else:
+            if scope.HasField("scope"):
+                empty.scope.CopyFrom(scope.scope)
+            empty.schema_url = scope.schema_url
+        return Envelope(self.shell, empty, self.metadata)
 
 
-def take(scope: ScopeSpans, indices: list[int], shell: ResourceSpans, metadata: Mapping[str, str]) -> list[HeldSpan]:
-    """Remove the spans at `indices` (ascending) from `scope` and return them; `shell` is their resource's."""
-    spans = [Span() for _ in indices]
-    for index, span in zip(indices, spans, strict=True):
-        span.CopyFrom(scope.spans[index])
-    for index in reversed(indices):
-        del scope.spans[index]
-    empty_scope = ScopeSpans()
-    empty_scope.CopyFrom(scope)
-    empty_scope.ClearField("spans")
-    envelope = Envelope(shell, empty_scope, metadata)
-    return [HeldSpan(span, envelope, span.ByteSize()) for span in spans]
+def hold(span: Span, envelope: Envelope) -> HeldSpan:
+    """Copy a span out of its request, from which it is to be deleted."""
+    copy = Span()
+    copy.CopyFrom(span)
+    return HeldSpan(copy, envelope, copy.ByteSize())
 
 
-def drop_empty(request: ExportTraceServiceRequest) -> None:
-    """Remove scopes and resources from which every span was taken."""
-    for r in reversed(range(len(request.resource_spans))):
-        scopes = request.resource_spans[r].scope_spans
-        for s in reversed(range(len(scopes))):
-            if not scopes[s].spans:
-                del scopes[s]
-        if not scopes:
+def remove(request: ExportTraceServiceRequest, taken: Sequence[tuple[int, int, Sequence[int]]]) -> None:
+    """Delete spans, and what held nothing else.
+
+    `taken` names them by resource, scope and position, in ascending order.
+    """
+    for r, s, indices in reversed(taken):  # so that the positions stay true
+        resource = request.resource_spans[r]
+        scope = resource.scope_spans[s]
+        for index in reversed(indices):
+            del scope.spans[index]
+        if not scope.spans:
+            del resource.scope_spans[s]
+        if not resource.scope_spans:
             del request.resource_spans[r]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from otel_agent_eval.annotation.events import evaluation_events
 from otel_agent_eval.annotation.result import Forms, JudgedSpan
@@ -12,7 +13,22 @@ from otel_agent_eval.signals import Payload, Signal
 _LINGER = 0.02
 """Seconds in which judged spans gather: batches save their destination work, and nobody sees the delay."""
 _MOST_SPANS = 512
-"""Spans that leave without waiting for more."""
+_MOST_BYTES = 1 << 20
+"""Spans, and bytes, that leave without waiting for more: backends take no more than 4 MiB unless they are told to."""
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What leaves together: of one tenant, as the requests' metadata names it."""
+
+    metadata: Mapping[str, str]
+    spans: list[HeldSpan] = field(default_factory=list)
+    judged: list[JudgedSpan] = field(default_factory=list)
+    size: int = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self.spans) + len(self.judged) >= _MOST_SPANS or self.size >= _MOST_BYTES
 
 
 class Outbox:
@@ -26,45 +42,58 @@ class Outbox:
         self.send = send
         self._forms = forms
         self._events = events
-        self._spans: list[HeldSpan] = []
-        self._judged: list[JudgedSpan] = []
+        self._gathered: dict[tuple[tuple[str, str], ...], _Gathered] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def release(self, spans: Iterable[HeldSpan]) -> None:
         """Send spans that were held."""
-        self._spans.extend(spans)
-        self._schedule()
+        for span in spans:
+            gathered = self._of(span.envelope.metadata)
+            if gathered.spans and gathered.size + span.size > _MOST_BYTES:
+                self._send(gathered)
+                gathered = self._of(span.envelope.metadata)
+            gathered.spans.append(span)
+            gathered.size += span.size
+            self._schedule(gathered)
 
-    def publish(self, judged: JudgedSpan) -> None:
-        """Send the events of a verdict."""
+    def publish(self, judged: JudgedSpan, metadata: Mapping[str, str]) -> None:
+        """Send the events of a verdict, with the metadata of the request that brought its span."""
         if self._events:
-            self._judged.append(judged)
-            self._schedule()
+            gathered = self._of(metadata)
+            gathered.judged.append(judged)
+            gathered.size += judged.resource.ByteSize()
+            self._schedule(gathered)
 
     def flush(self) -> None:
         """Send what has gathered."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        spans, self._spans = self._spans, []
-        judged, self._judged = self._judged, []
-        for metadata, group in _by_metadata(spans):
-            self.send(Payload(Signal.TRACES, together(group).SerializeToString(), len(group), metadata))
-        if judged:
-            events = evaluation_events(judged, time.time_ns(), self._forms)
-            count = sum(len(scope.log_records) for resource in events.resource_logs for scope in resource.scope_logs)
-            if count:
-                self.send(Payload(Signal.LOGS, events.SerializeToString(), count))
+        for gathered in list(self._gathered.values()):
+            self._send(gathered)
 
-    def _schedule(self) -> None:
-        if len(self._spans) + len(self._judged) >= _MOST_SPANS:
-            self.flush()
-        elif self._timer is None and (self._spans or self._judged):
+    def _of(self, metadata: Mapping[str, str]) -> _Gathered:
+        key = _key(metadata)
+        if key not in self._gathered:
+            self._gathered[key] = _Gathered(metadata)
+        return self._gathered[key]
+
+    def _schedule(self, gathered: _Gathered) -> None:
+        if gathered.full:
+            self._send(gathered)
+        elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_LINGER, self.flush)
 
+    def _send(self, gathered: _Gathered) -> None:
+        del self._gathered[_key(gathered.metadata)]
+        if gathered.spans:
+            body = together(gathered.spans).SerializeToString()
+            self.send(Payload(Signal.TRACES, body, len(gathered.spans), gathered.metadata))
+        events = evaluation_events(gathered.judged, time.time_ns(), self._forms)
+        count = sum(len(scope.log_records) for resource in events.resource_logs for scope in resource.scope_logs)
+        if count:
+            self.send(Payload(Signal.LOGS, events.SerializeToString(), count, gathered.metadata))
 
-def _by_metadata(spans: Iterable[HeldSpan]) -> list[tuple[Mapping[str, str], list[HeldSpan]]]:
-    groups: dict[tuple[tuple[str, str], ...], list[HeldSpan]] = {}
-    for span in spans:
-        groups.setdefault(tuple(sorted(span.envelope.metadata.items())), []).append(span)
-    return [(dict(key), group) for key, group in groups.items()]
+
+def _key(metadata: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(metadata.items()))

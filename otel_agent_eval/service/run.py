@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 
@@ -37,6 +38,9 @@ async def _serve(config: Config) -> int:
         return 1
     await stopping.wait()
     await gateway.stop()
+    if gateway.stuck:
+        logging.shutdown()
+        os._exit(0)  # the interpreter would wait for every thread
     return 0
 
 

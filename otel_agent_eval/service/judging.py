@@ -1,0 +1,307 @@
+"""From what assembly hands out to verdicts: judged, published, written on spans, which then leave."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel_agent_eval.annotation.answer_metrics import AnswerMetrics
+from otel_agent_eval.annotation.result import EvaluatorInfo, Forms, JudgedSpan
+from otel_agent_eval.annotation.sampling import adjusted_count
+from otel_agent_eval.annotation.spans import annotate
+from otel_agent_eval.assembly.assembler import Assembler
+from otel_agent_eval.assembly.candidate import Candidate
+from otel_agent_eval.conventions import capture_switch
+from otel_agent_eval.conventions.attribute import attribute
+from otel_agent_eval.conventions.extract import Extract, Reader, Role
+from otel_agent_eval.conventions.span import SpanView
+from otel_agent_eval.evaluation.engine import Engine
+from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Reason, Skipped
+from otel_agent_eval.evaluation.interaction import Interaction
+from otel_agent_eval.evaluation.policy import Policy
+from otel_agent_eval.service.faults import Faults
+from otel_agent_eval.service.held import HeldSpan
+from otel_agent_eval.service.outbox import Outbox
+from otel_agent_eval.service.spans import Pending, Spans, digest_of
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE = 5.0
+"""Seconds beyond all that a span can rightly wait for; one that is still held then was forgotten."""
+_READING = 1.0
+"""Seconds for which judging waits for requests that are being read: the spans of one request belong together."""
+_TOLD = 1_000
+"""Services that are warned of: their names are the senders'."""
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringOptions:
+    """How answers are judged; times in seconds.
+
+    `matched` names the attributes that the policy's rules look at. `held_bytes` is how much is held at most.
+    """
+
+    mode: Literal["annotate", "side"]
+    context_wait: float
+    score_deadline: float
+    policy: Policy
+    evaluators: Mapping[str, EvaluatorInfo]
+    matched: Collection[str] = ()
+    forms: Forms = field(default_factory=Forms)
+    readers: Sequence[Reader]
+    held_bytes: int = 256 << 20
+
+
+class Judging:
+    """Keeps the spans that wait, asks assembly whose wait is over, has these judged and lets them go.
+
+    Whatever breaks, a span that is held leaves: at the latest `_PATIENCE` seconds after all its limits.
+    """
+
+    def __init__(
+        self,
+        assembler: Assembler,
+        engine: Engine,
+        metrics: AnswerMetrics,
+        outbox: Outbox,
+        options: ScoringOptions,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.spans = Spans()
+        self._assembler = assembler
+        self._engine = engine
+        self._metrics = metrics
+        self._outbox = outbox
+        self._options = options
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._reading = 0
+        self._looked = 0.0
+        self._told: set[tuple[str, str]] = set()
+        self._faults = Faults()
+
+    @property
+    def in_work(self) -> int:
+        """The number of spans that wait for their scores."""
+        return len(self._tasks)
+
+    def expect(
+        self, view: SpanView, extract: Extract, span: Span, resource: Resource, metadata: Mapping[str, str]
+    ) -> Pending:
+        """Put a span that assembly has taken on the waiting list."""
+        silent = extract.role is Role.LLM and not extract.output_captured
+        options = self._options
+        pending = Pending(
+            key=(view.trace_id, view.span_id),
+            resource=resource,
+            metadata=metadata,
+            flags=span.flags,
+            weight=adjusted_count(view.trace_state),
+            matched={name: attribute(view, name) for name in options.matched},
+            switch=capture_switch(view) if silent else "",
+            digest=digest_of(span),
+            until=self._clock() + options.context_wait + options.score_deadline + _PATIENCE,
+        )
+        self.spans.waiting[pending.key] = pending
+        return pending
+
+    def hold(self, pending: Pending, span: HeldSpan) -> None:
+        """Hold a span until its verdict comes. Where more is held than may be, the oldest leave as `overloaded`."""
+        self.spans.hold(pending, span)
+        while self.spans.held_bytes > self._options.held_bytes and (oldest := self.spans.oldest()) is not None:
+            self._finish(_skipped(oldest, Reason.OVERLOADED), oldest, ())
+
+    def begin_reading(self) -> None:
+        """Say that a request is being read."""
+        self._reading += 1
+
+    def end_reading(self) -> None:
+        """Say that it was read, and judge what waits no longer."""
+        self._reading -= 1
+        self.look()
+
+    def look(self) -> None:
+        """Judge what waits no longer, and come back when more is due."""
+        now = self._clock()
+        if not self._reading or now - self._looked >= _READING:
+            self._looked = now
+            try:
+                self._judge(self._assembler.ready(now))
+            except Exception as error:  # noqa: BLE001 (the spans leave when their time is up)
+                self._faults.report("assembly failed", error)
+            for forgotten in self.spans.overdue(now):
+                self._faults.once("a span was held and forgotten; it leaves unjudged")
+                self._give_up(forgotten, "NoVerdict")
+        self._schedule(now)
+
+    async def drain(self, until: float) -> None:
+        """Judge and send all that is held; what has no verdict at `until`, by the clock, leaves as `deadline`."""
+        try:
+            self._judge(self._assembler.flush())
+        except Exception as error:  # noqa: BLE001 (the spans leave all the same)
+            self._faults.report("assembly failed", error)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=max(0.0, until - self._clock()))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while (pending := self.spans.oldest()) is not None:
+            self._give_up(pending, "NoVerdict")
+        self._outbox.flush()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _schedule(self, now: float) -> None:
+        try:
+            due = self._assembler.next_due()
+        except Exception as error:  # noqa: BLE001 (the spans leave when their time is up)
+            self._faults.report("assembly failed", error)
+            due = None
+        oldest = self.spans.oldest()
+        times = [time for time in (due, oldest.until if oldest is not None else None) if time is not None]
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if times:
+            earliest = self._looked + _READING if self._reading else now
+            self._timer = asyncio.get_running_loop().call_later(max(min(times), earliest) - now, self.look)
+
+    def _judge(self, candidates: Iterable[Candidate]) -> None:
+        for candidate in candidates:
+            key = (candidate.trace_id, candidate.span_id)
+            pending = self.spans.take_silent(key) if candidate.late else self.spans.waiting.get(key)
+            if pending is None:
+                continue
+            if candidate.skipped is not None:
+                self._finish(candidate, pending, ())
+            elif candidate.interactions:
+                task = asyncio.get_running_loop().create_task(self._evaluate(candidate, pending))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            else:  # a mere step on the way to an answer
+                self._outbox.release(self.spans.release(pending))
+
+    async def _evaluate(self, candidate: Candidate, pending: Pending) -> None:
+        names = self._options.evaluators
+        choices: Sequence[Mapping[str, Evaluation]]
+        try:
+            evaluations = [
+                self._engine.evaluate(
+                    interaction,
+                    self._options.policy.decide(_attribute(interaction, pending.matched), interaction.trace_id),
+                    self._options.score_deadline,
+                    partial(self._late, candidate, pending, choice),
+                )
+                for choice, interaction in enumerate(candidate.interactions)
+            ]
+            choices = await asyncio.gather(*evaluations)
+        except asyncio.CancelledError:  # the gateway stops
+            late = dict.fromkeys(names, Skipped(Reason.DEADLINE))
+            self._finish(candidate, pending, [late] * len(candidate.interactions))
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever broke, the span must leave, and must not look judged)
+            self._faults.report("a span could not be judged", error)
+            failed = dict.fromkeys(names, Failed(type(error).__name__))
+            choices = [failed] * len(candidate.interactions)
+        self._finish(candidate, pending, choices)
+
+    def _finish(self, candidate: Candidate, pending: Pending, choices: Sequence[Mapping[str, Evaluation]]) -> None:
+        """Publish a verdict and let its span go."""
+        try:
+            judged = self._judged(candidate, pending, choices)
+            for held in pending.held:
+                annotate(held.span, judged, self._options.forms)
+            self._publish(judged, pending)
+        except Exception as error:  # noqa: BLE001 (the span must leave)
+            self._faults.report("a verdict could not be written", error)
+            self._give_up(pending, type(error).__name__)
+            return
+        self._outbox.release(self.spans.release(pending))
+        self.spans.remember_judged(pending, judged)
+        if candidate.skipped is Reason.CONTENT_NOT_CAPTURED:
+            self.spans.remember_silent(pending)
+            self._tell_of_silence(candidate, pending)
+
+    def _late(self, candidate: Candidate, pending: Pending, choice: int, name: str, evaluation: Evaluation) -> None:
+        """Publish a score that came after its span had left: as event and metric only."""
+        choices: list[Mapping[str, Evaluation]] = [{} for _ in candidate.interactions]
+        choices[choice] = {name: evaluation}
+        self._publish(self._judged(candidate, pending, choices), pending)
+
+    def _give_up(self, pending: Pending, error_type: str) -> None:
+        """Let a span go of which nothing can be said; it counts as failed: it must not look like a clean one."""
+        self._outbox.release(self.spans.release(pending))
+        candidate = Candidate(
+            trace_id=pending.key[0],
+            span_id=pending.key[1],
+            extract=Extract(convention=""),
+            interactions=(Interaction(answer="", service=_service(pending.resource)),),
+        )
+        try:
+            failed = dict.fromkeys(self._options.evaluators, Failed(error_type))
+            self._metrics.record(self._judged(candidate, pending, [failed]))
+        except Exception as error:  # noqa: BLE001 (the span has left, which is what matters)
+            self._faults.report("a failure could not be counted", error)
+
+    def _judged(
+        self, candidate: Candidate, pending: Pending, choices: Sequence[Mapping[str, Evaluation]]
+    ) -> JudgedSpan:
+        return JudgedSpan(
+            candidate=candidate,
+            evaluators=self._options.evaluators,
+            choices=tuple(choices),
+            weight=pending.weight,
+            flags=pending.flags,
+            resource=pending.resource,
+        )
+
+    def _publish(self, judged: JudgedSpan, pending: Pending) -> None:
+        self._metrics.record(judged)
+        self._outbox.publish(judged, pending.metadata)
+
+    def _tell_of_silence(self, candidate: Candidate, pending: Pending) -> None:
+        """Say once per service how its instrumentation is told to record content."""
+        service = candidate.interactions[0].service if candidate.interactions else ""
+        told = (service, pending.switch)
+        if pending.switch and told not in self._told and len(self._told) < _TOLD:
+            self._told.add(told)
+            _log.warning(
+                "answers cannot be scored: the instrumentation captures no content",
+                extra={"service": service, "to_capture": pending.switch},
+            )
+
+
+def _skipped(pending: Pending, reason: Reason) -> Candidate:
+    trace_id, span_id = pending.key
+    return Candidate(trace_id=trace_id, span_id=span_id, extract=Extract(convention=""), skipped=reason)
+
+
+def _service(resource: Resource) -> str:
+    return next((pair.value.string_value for pair in resource.attributes if pair.key == "service.name"), "")
+
+
+def _attribute(interaction: Interaction, matched: Mapping[str, object]) -> Callable[[str], object]:
+    """Return the lookup for rules: the span's attributes, its segments, and what assembly learned from its trace."""
+    known = {
+        "service.name": interaction.service,
+        "gen_ai.agent.name": interaction.agent,
+        "gen_ai.conversation.id": interaction.conversation,
+        "gen_ai.request.model": interaction.model,
+    }
+
+    def lookup(name: str) -> object:
+        value = matched.get(name)
+        if value is None:
+            value = interaction.segments.get(name)
+        return value if value is not None else known.get(name) or None
+
+    return lookup
