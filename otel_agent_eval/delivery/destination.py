@@ -15,7 +15,7 @@ from otel_agent_eval.exporters.exporter import Exporter, ExportError, Permanent,
 from otel_agent_eval.signals import Payload, Signal
 
 _ASK_AGAIN_AFTER = 300.0  # seconds; a signal that was not taken once may be after the destination's next upgrade
-_WARN_EVERY = 60.0  # seconds, of the same error
+_WARN_EVERY = 60.0  # seconds, of the same trouble
 _LAST_CHANCES_EVERY = 1.0  # seconds, while stopping
 
 _log = logging.getLogger(__name__)
@@ -68,6 +68,8 @@ class Destination:
         self._retries = 0
         self._last_error: LastError | None = None
         self._warned_at = 0.0
+        self._given_up = 0
+        self._next_report = 0.0
         self._workers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -206,16 +208,22 @@ class Destination:
         self._last_error = LastError(kind, time.time())
 
     def _give_up(self, entry: _Entry, fate: Fate) -> None:
+        """Say what will never arrive: at once, then once a minute for all that were given up since."""
+        self._given_up += entry.payload.items
+        now = self._clock()
+        if now < self._next_report:
+            return
         _log.error(
-            "a request was given up",
+            "requests were given up",
             extra={
                 "destination": self.name,
                 "signal": entry.payload.signal.value,
-                "items": entry.payload.items,
+                "items": self._given_up,
                 "reason": fate.value,
                 "error": self._last_error.kind if self._last_error else "",
             },
         )
+        self._given_up, self._next_report = 0, now + _WARN_EVERY
 
     def _is_off(self, signal: Signal) -> bool:
         return self._off_until.get(signal, 0.0) > self._clock()

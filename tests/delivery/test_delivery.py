@@ -110,6 +110,21 @@ async def test_permanent_failure_is_counted_logged_and_never_retried(caplog: pyt
     assert vars(record)["error"] == "INVALID_ARGUMENT"
 
 
+async def test_what_is_given_up_is_reported_at_once_and_then_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    now = 100.0
+    exporter = Scripted([Permanent("HTTP 401")] * 5)
+    destination = Destination(exporter, retry=QUICK, clock=lambda: now)
+    destination.start()
+    for _ in range(4):
+        destination.put(payload(items=1))
+    await until(lambda: exporter.tries == 4)
+    now = 161.0
+    destination.put(payload(items=1))
+    await destination.stop(1)
+    reports = [vars(record)["items"] for record in caplog.records if record.levelname == "ERROR"]
+    assert reports == [1, 4]
+
+
 async def test_partial_success_counts_what_was_rejected_and_is_not_retried() -> None:
     exporter = Scripted([3])
     destination = Destination(exporter, retry=QUICK)
