@@ -1,6 +1,5 @@
 """Puts the spans and log records of traces together and says when an answer is ready to be judged."""
 
-import heapq
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,8 @@ from otel_agent_eval.assembly.describe import describe, own_segments
 from otel_agent_eval.assembly.links import Links
 from otel_agent_eval.assembly.logs import Logs, may_hold_content
 from otel_agent_eval.assembly.selection import Selector
-from otel_agent_eval.assembly.trace import GUARDS, MAX_DEPTH, Node, Trace, ancestors, is_scope, last_user_turn
+from otel_agent_eval.assembly.trace import GUARDS, Node, Trace, last_user_turn
+from otel_agent_eval.assembly.waiting import Held, Waiting, has_content
 from otel_agent_eval.conventions import content_may_be_in_logs, read
 from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.conventions.span import EventView, SpanView
@@ -42,12 +42,11 @@ class Limits:
 class Assembler:
     """Assembles interactions from spans and log records in any order. Reads no clock: `now` is in seconds.
 
-    A span is held from `add_span`, where that says so, until `ready` or `flush` hands out a candidate for it. It leaves
-    when its ancestry is known up to a root and its content is there, at the latest after `context_wait`. Its ancestors
-    end after it and so come after it; where a parent came in an earlier batch spans travel out of order, and it
-    waits for the full time. So does a wrapper under which nothing is known yet.
+    A span is held from `add_span`, where that says so, until `ready` or `flush` hands out a candidate for it: when its
+    ancestry is known up to a root and its content is there, at the latest after `context_wait` (see `Waiting`). Call
+    `ready` after each request, so that the spans of one request are taken together.
 
-    `in_logs` says whether the content of a span may come in log records.
+    `reader` and `in_logs` are the conventions' `read` and `content_may_be_in_logs`; `segments` names attributes.
     """
 
     def __init__(
@@ -62,26 +61,22 @@ class Assembler:
         self._limits = limits
         self._in_logs = in_logs
         self._read = reader
-        self._select = selector
+        self._selector = selector
         self._segments = tuple(segments)
         self._traces: OrderedDict[str, Trace] = OrderedDict()  # the longest untouched first
+        self._waiting = Waiting(limits.context_wait, in_logs)
         self._links = Links(limits.links)
         self._logs = Logs(limits.logs_kept, limits.logs_size)
-        self._due: list[tuple[float, int, Trace, Node]] = []
-        self._complete: list[tuple[Trace, Node]] = []
         self._joined: dict[Node, tuple[Trace, list[EventView]]] = {}
         self._evicted: list[Candidate] = []
         self._evictions: Counter[str] = Counter(dict.fromkeys(("traces", "documents", "size"), 0))
-        self._batch = 0
-        self._pushed = 0
         self._weight = 0
         self._documents = 0
-        self._held = 0
 
     @property
     def held(self) -> int:
         """The number of spans that wait."""
-        return self._held
+        return self._waiting.held
 
     @property
     def traces(self) -> int:
@@ -106,7 +101,7 @@ class Assembler:
             self._links.add(trace_hex, span_hex, parent_hex)
         elif not trace.nodes[span_hex].known:
             self._touch(trace, now)
-            self._move_waiters(trace, trace.place(span_hex, parent_hex))
+            self._waiting.found(trace, trace.place(span_hex, parent_hex))
 
     def add_span(self, view: SpanView, extract: Extract, now: float) -> bool:
         """Take a span of some convention. True: hold it until a candidate of it is handed out; False: it never waits.
@@ -115,7 +110,7 @@ class Assembler:
         """
         trace = self._traces.get(view.trace_id)
         if trace is None:
-            trace = self._traces[view.trace_id] = Trace(view.trace_id, self._links.parent_of, self._select)
+            trace = self._traces[view.trace_id] = Trace(view.trace_id, self._links.parent_of, self._selector)
         known = trace.nodes.get(view.span_id)
         if known is not None and known.role is not None:
             return False
@@ -127,13 +122,13 @@ class Assembler:
                 extract = self._read(view)
         node = trace.place(view.span_id, view.parent_id)
         trace.fill(node, view, extract)
-        node.batch = self._batch
+        node.batch = self._waiting.batch
         node.segments = own_segments(view.attributes, self._segments)
         self._weigh(trace, node)
-        self._move_waiters(trace, node)
+        self._waiting.found(trace, node)
         holds = self._may_answer(view, extract)
         if holds:
-            self._hold(trace, node, now)
+            self._waiting.hold(trace, node, now)
         else:
             node.view = None
         self._make_room()
@@ -147,36 +142,28 @@ class Assembler:
         node = trace.nodes.get(span_id) if trace is not None else None
         if trace is None or node is None or node.role is None:
             self._logs.add(trace_id, span_id, event, now)
-        elif node.view is not None and (not _has_content(node) or not (node.released or _has_turns(node))):
+        elif node.view is not None and (not has_content(node) or not (node.released or _has_turns(node))):
             self._joined.setdefault(node, (trace, []))[1].append(event)
 
     def ready(self, now: float) -> list[Candidate]:
         """Hand out the candidates whose wait is over, those of one trace in order of their start."""
-        self._batch += 1
         late = self._join()
-        while self._due and self._due[0][0] <= now:
-            _, _, trace, node = heapq.heappop(self._due)
-            self._complete.append((trace, node))
-        complete, self._complete = self._complete, []
-        candidates = self._evicted + self._decide(complete) + late
+        candidates = self._evicted + self._decide(self._waiting.take(now)) + late
         self._evicted = []
         self._expire(now)
         return candidates
 
     def next_due(self) -> float | None:
         """Return the time at which `ready` has something to hand out if nothing more comes; None if nothing waits."""
-        if self._complete or self._evicted or self._joined:
+        if self._waiting.is_over_for_some or self._evicted or self._joined:
             return float("-inf")
-        while self._due and self._due[0][3].released:
-            heapq.heappop(self._due)
-        return self._due[0][0] if self._due else None
+        return self._waiting.next_due()
 
     def flush(self) -> list[Candidate]:
         """Hand out everything held, with what is known."""
         late = self._join()
-        waiting = [(trace, node) for trace in self._traces.values() for node in trace.held.values()]
-        self._complete, self._due = [], []
-        candidates = self._evicted + self._decide(waiting) + late
+        held = [(trace, node) for trace in self._traces.values() for node in trace.held.values()]
+        candidates = self._evicted + self._decide(held) + late
         self._evicted = []
         return candidates
 
@@ -187,62 +174,19 @@ class Assembler:
             extract.role is Role.AGENT and not extract.output_captured and self._in_logs(view)
         )
 
-    def _hold(self, trace: Trace, node: Node, now: float) -> None:
-        trace.held[node.span_id] = node
-        self._held += 1
-        self._pushed += 1
-        heapq.heappush(self._due, (now + self._limits.context_wait, self._pushed, trace, node))
-        top = _top(node)
-        if top is not None:
-            top.waiters.append(node)
-        elif not self._is_out_of_order(node):
-            self._settle(trace, node)
-
-    def _is_out_of_order(self, node: Node) -> bool:
-        parent = node.parent
-        return parent is not None and parent.role is not None and parent.batch < self._batch
-
-    def _settle(self, trace: Trace, node: Node) -> None:
-        """Let a span go whose ancestry is known, unless something else of it is missing."""
-        if node.released or node.view is None:
-            return
-        alone = node.role is not Role.LLM and not node.below and not any(map(is_scope, ancestors(node)))
-        if not alone and (_has_content(node) or self._needs_none(node) or not self._in_logs(node.view)):
-            self._complete.append((trace, node))
-
-    def _needs_none(self, node: Node) -> bool:
-        """Say whether no content is to be waited for: the call failed, or an agent's calls have their own."""
-        return node.failed or (node.role is not Role.LLM and node.last_call >= 0)
-
-    def _move_waiters(self, trace: Trace, node: Node) -> None:
-        """Let the spans that waited for this one wait for the next missing ancestor, or settle."""
-        if not node.waiters:
-            return
-        waiters, node.waiters = node.waiters, []
-        top = _top(node)
-        if top is None:
-            for waiter in waiters:
-                self._settle(trace, waiter)
-        elif len(waiters) > len(top.waiters):
-            waiters.extend(top.waiters)
-            top.waiters = waiters
-        else:
-            top.waiters.extend(waiters)
-
     def _join(self) -> list[Candidate]:
         """Read again the spans for which log records came; return those that had left without content."""
         late = []
         joined, self._joined = self._joined, {}
         for node, (trace, events) in joined.items():
-            if node.view is None:
+            if node.view is None or self._traces.get(trace.trace_id) is not trace:  # let go since
                 continue
             events.sort(key=lambda event: event.time)
             view = replace(node.view, events=node.view.events + tuple(events))
             trace.fill(node, view, self._read(view))
             self._weigh(trace, node)
             if not node.released:
-                if _top(node) is None:
-                    self._settle(trace, node)
+                self._waiting.filled(trace, node)
             elif node.texts:
                 node.fate, node.deciding = None, False
                 fate = fate_of(trace, node)
@@ -251,17 +195,16 @@ class Assembler:
                 self._shrink(trace, node)
         return late
 
-    def _decide(self, complete: Iterable[tuple[Trace, Node]]) -> list[Candidate]:
-        waiting = {id(node): (trace, node) for trace, node in complete if not node.released}
-        ordered = sorted(waiting.values(), key=lambda pair: (pair[0].trace_id, pair[1].start, pair[1].span_id))
+    def _decide(self, over: Iterable[Held]) -> list[Candidate]:
+        """Make the candidates of spans whose wait is over, all fates before the first span is let go."""
+        distinct = {node: (trace, node) for trace, node in over}
+        ordered = sorted(distinct.values(), key=lambda pair: (pair[0].trace_id, pair[1].start, pair[1].span_id))
         fates = [fate_of(trace, node) for trace, node in ordered]
         found = [
             describe(trace, node, fate, self._segments) for (trace, node), fate in zip(ordered, fates, strict=True)
         ]
         for (trace, node), fate in zip(ordered, fates, strict=True):
-            node.released = True
-            self._held -= 1
-            trace.held.pop(node.span_id, None)
+            self._waiting.release(trace, node)
             if fate.skipped is not Reason.CONTENT_NOT_CAPTURED:  # its log records may still come
                 self._shrink(trace, node)
         return found
@@ -314,24 +257,6 @@ class Assembler:
         del self._traces[trace.trace_id]
         self._weight -= trace.weight
         self._documents -= trace.documents
-
-
-def _top(node: Node) -> Node | None:
-    """Return the nearest missing ancestor of a span; None if it is known up to a root."""
-    for _ in range(MAX_DEPTH):
-        if not node.known:
-            return node
-        if node.parent is None:
-            return None
-        node = node.parent
-    return None
-
-
-def _has_content(node: Node) -> bool:
-    extract = node.extract
-    return extract is not None and bool(
-        extract.answers or extract.tool_call or extract.output_captured or extract.by_reference
-    )
 
 
 def _has_turns(node: Node) -> bool:

@@ -50,6 +50,16 @@ def test_a_trace_that_alone_is_too_large_leaves_too() -> None:
     assert assembler.size == 0
 
 
+def test_a_log_record_for_a_trace_that_was_let_go_changes_nothing() -> None:
+    assembler = new_assembler(Limits(traces=1))
+    put(assembler, [llm("call", at=(1, 9), attributes={"in_logs": True}, trace="a")])
+    assembler.add_log("a", "call", said("gen_ai.choice", ANSWER), 0.0)
+    put(assembler, waiting("b"))
+    size = assembler.size
+    assert set(by_span(assembler.ready(0.0))) == {"call"}
+    assert assembler.size == size
+
+
 def test_what_left_weighs_little() -> None:
     assembler = new_assembler()
     put(assembler, [llm("call", at=(1, 9), turns=(Turn("system", "word " * 10_000), Turn("user", "?")), answer=ANSWER)])

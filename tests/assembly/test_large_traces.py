@@ -45,8 +45,7 @@ def deep() -> list[Sample]:
     ][::-1]
 
 
-@pytest.mark.parametrize("shape", [flat, turns, deep])
-@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(("shape", "backwards"), [(flat, False), (flat, True), (turns, False), (deep, False)])
 def test_a_trace_of_thousands_of_spans_is_assembled_in_seconds(shape, backwards: bool) -> None:  # noqa: ANN001
     samples = shape()
     if backwards:
