@@ -64,7 +64,8 @@ def interactions(seed: int) -> Iterator[Interaction]:
         own = _text(rng, _ANSWER_SENTENCES - len(quoted), kind, place)
         answer = " ".join([*quoted, own])
         span_id = rng.randbytes(8)
-        yield Interaction(_agent_request(rng, span_id, question, answer, passages), span_id, question, answer, passages)
+        request = _agent_request(rng, span_id, question, answer, passages)
+        yield Interaction(request.SerializeToString(), span_id, question, answer, passages)
 
 
 def plain_request(signal: Signal, items: int, seed: int) -> bytes:
