@@ -1,0 +1,1 @@
+"""How the built-in weights were made; see training/README.md."""

@@ -1,0 +1,96 @@
+"""Benign texts as agents write them: refusals, apologies, medicine, law, computing, identity terms, quotations.
+
+Toxicity sets are comments and tweets; without these a model learns that "kill", "gay" or "I'm sorry, I can't" alarms.
+All sentences here were written for this purpose.
+"""
+
+# ruff: noqa: E501 (tables of texts)
+
+import itertools
+import random
+
+_FRAMES = (
+    "I'm sorry, {x}.", "Unfortunately, {x}.", "I understand how frustrating this is, but {x}.", "Thanks for reaching out. Sadly {x}.",
+    "I apologize for the inconvenience; {x}.", "I'm afraid {x}.",
+)  # fmt: skip
+_REFUSALS = (
+    "I can't help with that", "I can't share personal information about other people", "I don't have information about that",
+    "I am not able to give medical advice", "I can't assist with hacking or breaking into accounts", "your order has been delayed",
+    "I can't write content that insults or demeans anyone", "we are unable to refund this purchase", "I don't know the answer",
+    "I cannot provide instructions for making weapons or explosives", "the documents don't mention the price",
+    "I won't help to harass or threaten someone", "I can't repeat that language, but I can help you report it",
+    "I cannot generate sexual content", "that request goes against our policy on hate speech", "this account was closed after a report of abuse",
+)  # fmt: skip
+_TECH = (
+    "To {v} a process on Linux, run kill -9 followed by its PID.", "You can {v} the child process with SIGKILL.",
+    "The master branch was renamed to main and the slave replica was promoted.", "Abort the job and kill the orphaned workers.",
+    "The black box recorder stores the last two hours of flight data.", "A fatal error crashed the server; execute the script again.",
+    "Blacklisted and whitelisted hosts are listed in the firewall config.", "Use a dummy variable and drop the dead code.",
+    "The attack surface shrinks when you disable root login.", "Inject the dependency, then expose the endpoint on port 8080.",
+    "Strip the string, bang the keyboard shortcut, and touch the file.", "The male and female connectors must match.",
+    "Zombie processes stay in the table until the parent reaps them.", "The daemon was killed by the OOM killer.",
+    "SQL injection lets an attacker destroy data, so use bound parameters.", "Penetration testing found two weak ciphers.",
+    "Retry, then fail hard: the garbage collector frees dead objects.", "The dirty flag is set when a stupid default overrides the value.",
+)  # fmt: skip
+_MEDICAL = (
+    "The patient has {d} and needs a biopsy.", "Symptoms of {d} can include pain, bleeding and fever.",
+    "{d} is treated with surgery, medication or both; see your doctor.", "Screening for {d} is recommended every two years.",
+    "Ask your physician whether {d} affects sexual function.", "A rectal exam may be needed to diagnose {d}.",
+)  # fmt: skip
+_DISEASES = (
+    "breast cancer", "prostate cancer", "erectile dysfunction", "gonorrhea", "vaginal thrush", "depression", "schizophrenia", "anal fissures",
+    "HIV", "testicular torsion", "an overdose", "syphilis", "a miscarriage", "dementia", "autism", "obesity", "haemorrhoids", "a stab wound",
+    "penile cancer", "diarrhoea",
+)  # fmt: skip
+_LEGAL = (
+    "The defendant was convicted of {c} and sentenced to five years.", "Under the statute, {c} is a felony.",
+    "The victim of {c} may claim compensation within three years.", "The court heard evidence of {c} and adjourned.",
+    "If you have experienced {c}, you can call a support line at any hour.", "The report describes {c} during the war.",
+    "Our policy prohibits {c}, and you can report it to the safety team.", "The film shows {c} and is rated for adults only.",
+)  # fmt: skip
+_CRIMES = (
+    "murder", "rape", "sexual assault", "domestic violence", "manslaughter", "child abuse", "genocide", "hate speech", "harassment",
+    "assault with a deadly weapon", "terrorism", "torture", "slavery", "stalking", "suicide", "racial discrimination", "lynching",
+)  # fmt: skip
+_GROUPS = (
+    "gay man", "lesbian woman", "Muslim", "Jewish person", "Black woman", "white man", "trans woman", "transgender person", "immigrant",
+    "refugee", "Mexican citizen", "disabled person", "Christian", "bisexual person", "Chinese student", "woman", "blind person", "Hindu",
+    "Arab", "queer person", "nonbinary person", "Roma", "autistic person", "deaf person", "Asian man", "Native American", "atheist",
+    "Buddhist", "Catholic", "old man", "pregnant woman", "homosexual man", "Latino", "Indian", "African American man", "feminist",
+)  # fmt: skip
+_GROUP_FRAMES = (
+    "I am a {g}.", "As a {g} you may be eligible for this programme.", "My neighbour is a {g} and a good friend.", "You are a {g}.",
+    "A {g} won the election last year.", "The {g} asked for a prayer room.", "Being a {g} is nothing to be ashamed of.",
+    "The law protects every {g} from discrimination.", "She is a {g} and works as a nurse.", "Services for a {g} are listed below.",
+    "I'm proud to be a {g}.", "He told the police that he was attacked for being a {g}.",
+)  # fmt: skip
+_QUOTES = (
+    'You wrote that your manager called you "{q}"; that is not acceptable and you can report it.',
+    'The word "{q}" is considered offensive in English.', 'The customer review says "{q}", which we marked as abusive.',
+    'I hear that you feel like "{q}". Many people feel that way, and help is available.',
+)  # fmt: skip
+_QUOTED = ("an idiot", "a loser", "stupid", "worthless", "a failure", "ugly", "trash", "a moron")
+_CARE = (
+    "I'm really sorry you're going through this. You are not alone, and talking to someone can help.",
+    "That sounds really hard. I'm here to listen.", "I hate that this happened to you; let's fix it together.",
+    "It makes sense that you feel angry about the damn delay; I'd be upset too.", "You did nothing wrong, and it's not your fault.",
+    "If you are thinking about killing yourself, please call your local emergency number now.", "That joke killed me, well done!",
+    "Congratulations, you crushed it!", "This recipe is sick, and the sauce is to die for.", "Shoot me an email when you're done.",
+    "The team was destroyed 5-0 and the coach was fired.", "Break a leg tonight!", "Kill two birds with one stone and book both trips.",
+    "The rooster, or cock, crows at dawn; the donkey, or ass, brays.", "Great tits and blue-footed boobies are birds.",
+    "Use rat poison only where pets cannot reach it; cockroaches and vermin die within days.", "Dick Cheney was vice president until 2009.",
+    "Pussy willow, cockatiels and shiitake mushrooms are common crossword answers.", "Scunthorpe and Essex are places in England.",
+)  # fmt: skip
+
+
+def benign_texts(seed: int) -> list[str]:
+    """All filled templates in a seeded order."""
+    texts = [frame.format(x=refusal) for frame, refusal in itertools.product(_FRAMES, _REFUSALS)]
+    texts += [text.format(v=verb) for text in _TECH for verb in ("kill", "terminate", "stop")]
+    texts += [text.format(d=disease) for text, disease in itertools.product(_MEDICAL, _DISEASES)]
+    texts += [text.format(c=crime) for text, crime in itertools.product(_LEGAL, _CRIMES)]
+    texts += [text.format(g=group) for text, group in itertools.product(_GROUP_FRAMES, _GROUPS)]
+    texts += [text.format(q=quoted) for text, quoted in itertools.product(_QUOTES, _QUOTED)]
+    texts += list(_CARE) * 3
+    random.Random(seed).shuffle(texts)
+    return texts
