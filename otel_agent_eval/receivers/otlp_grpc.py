@@ -81,12 +81,12 @@ class OtlpGrpcReceiver:
     def _listen(self, server: grpc.aio.Server) -> int:
         host, port = split_endpoint(self.endpoint, self._key)
         address = join_endpoint(host, port)
+        bind(self.endpoint, self._key).close()  # says what is wrong, where gRPC would write a log of its own
         try:
             if self._tls is None:
                 return server.add_insecure_port(address)
             return server.add_secure_port(address, _credentials(self._tls))
         except RuntimeError:
-            bind(self.endpoint, self._key).close()  # tells the reason that gRPC keeps to itself
             raise ListenError(f"cannot listen on {self.endpoint}; change {self._key}") from None
 
     def _export(self, signal: Signal) -> Callable[[bytes, _Context], Awaitable[bytes]]:
