@@ -87,7 +87,9 @@ class Faithfulness:
         found: list[_Claim] = []
         for text, evidence, support, read in zip(sentences, chosen, supports, reads, strict=True):
             ground = index.ground(text)
-            windows = self._model.tokenizer.pairs(support[:_MAX_SUPPORT], read, self._size)
+            support = support[:_MAX_SUPPORT]
+            layout = self._model.tokenizer.pairs(support, read, self._size)
+            windows = [[_mark_unseen(window, support) for window in part] for part in layout]
             features = (ground.coverage, ground.numbers)
             found.append(_Claim(text, next(iter(evidence.documents), None), features, windows))
         too_many = sum(len(part) for claim in found for part in claim.windows) > _MAX_WINDOWS
@@ -123,3 +125,10 @@ class Faithfulness:
             explanation=f"{len(lacking)} of {len(found)} claims without support" if found else "nothing is claimed",
             evidence={name: values for name, values in evidence.items() if values},
         )
+
+
+def _mark_unseen(window: Window, support: Sequence[int]) -> Window:
+    """Give tokens of the claim that the support lacks the type 2: the model need not find out which ones match."""
+    seen = {*support, window.ids[0], window.ids[-1]}
+    types = tuple(kind and 1 + (token not in seen) for token, kind in zip(window.ids, window.types, strict=True))
+    return Window(window.ids, types)
