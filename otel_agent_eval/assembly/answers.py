@@ -148,13 +148,19 @@ def _nested(node: Node) -> Iterator[Node]:
 
 
 def _beside(node: Node) -> Iterator[Node]:
-    """Yield the calls under the same parent that another instrumentation recorded at the same time."""
+    """Yield the calls under the same parent that were recorded twice.
+
+    Another instrumentation records a call at the same time; Logfire records the text of a stream afterwards, in a span
+    without duration.
+    """
     calls = node.parent.calls if node.parent is not None else []
     if len(calls) < 2:  # noqa: PLR2004 (itself)
         return
     at = bisect_left(calls, (node.start, node.span_id))
     for _, _, other in calls[max(0, at - _MAX_TWINS) : at + _MAX_TWINS]:
-        if other is not node and other.scope != node.scope and _same_call(node, other):
+        if other is node:
+            continue
+        if _same_call(node, other) if other.scope != node.scope else _afterwards(*sorted((node, other), key=_start)):
             yield other
 
 
@@ -167,6 +173,15 @@ def _same_call(one: Node, other: Node) -> bool:
     if one.texts and other.texts:
         return one.start <= other.end and other.start <= one.end
     return (one.start <= other.start and other.end <= one.end) or (other.start <= one.start and one.end <= other.end)
+
+
+def _afterwards(call: Node, record: Node) -> bool:
+    same = bool(call.question) and call.question == record.question
+    return same and not call.texts and bool(record.texts) and record.start == record.end > call.end
+
+
+def _start(node: Node) -> int:
+    return node.start
 
 
 def _same_response(trace: Trace, node: Node) -> Iterable[Node]:

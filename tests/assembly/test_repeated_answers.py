@@ -73,6 +73,18 @@ def test_siblings_of_two_instrumentations_are_one_call() -> None:
     assert counted(found) == {"b"}
 
 
+def test_the_text_of_a_stream_may_be_recorded_after_its_call() -> None:
+    found = assembled(
+        llm("call", "root", at=(1, 4), asked="How tall?"),
+        llm("text", "root", at=(9, 9), asked="How tall?", answer=ANSWER),
+        llm("other", "root", at=(5, 6), asked="Who built it?"),
+        span("root", None),
+    )
+    assert counted(found) == {"text"}
+    assert found["call"].duplicate_of == "text"
+    assert found["other"].skipped is Reason.CONTENT_NOT_CAPTURED
+
+
 def test_parallel_calls_of_one_instrumentation_are_several() -> None:
     found = assembled(
         *(llm(f"call {n}", "agent", at=(1, 9), asked=f"question {n}", answer=ANSWER) for n in range(3)),
