@@ -32,10 +32,10 @@ class Limits:
     context_wait: float = 6.0
     idle: float = 120.0
     logs_kept: float = 300.0
-    traces: int = 20_000
-    documents: int = 200_000
-    size: int = 256 << 20
-    logs_size: int = 64 << 20
+    traces: int = 10_000
+    documents: int = 100_000
+    size: int = 64 << 20
+    logs_size: int = 32 << 20
     links: int = 100_000
 
 
