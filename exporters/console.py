@@ -17,12 +17,14 @@ from otel_agent_eval.signals import Payload, Signal
 
 _COLUMNS = ("toxicity", "faithfulness", "relevance")
 _CLOCK_WIDTH = 8
-_AGENT_WIDTH = 14
+_AGENT_WIDTH, _WIDE_AGENT_WIDTH = 14, 26
 _VERDICT_WIDTH = 14
-_WIDE = 110
+_WIDE, _VERY_WIDE = 110, 150
 _HEADER_EVERY = 40
 _STYLES = {Label.PASS.value: "green", Label.FAIL.value: "bold red"}
 _PLAIN_TEXT_LIMIT = 120
+_ELSEWHERE = "(in log records)"
+"""In place of an answer that was judged but is not on its span."""
 
 
 class PipeSafeConsole(Console):
@@ -77,14 +79,17 @@ def table(found: list[Row], width: int, *, header: bool) -> Table:
     """
     with_question = width >= _WIDE
     texts = ("question", "answer") if with_question else ("answer",)
-    left = width - _CLOCK_WIDTH - _AGENT_WIDTH - len(_COLUMNS) * _VERDICT_WIDTH - len(texts) - len(_COLUMNS) - 2
+    agent_width = _WIDE_AGENT_WIDTH if width >= _VERY_WIDE else _AGENT_WIDTH
+    left = width - _CLOCK_WIDTH - agent_width - len(_COLUMNS) * _VERDICT_WIDTH - len(texts) - len(_COLUMNS) - 2
     result = Table(box=None, show_header=header, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    sizes = {"time": _CLOCK_WIDTH, "agent": _AGENT_WIDTH, **dict.fromkeys(texts, max(8, left // len(texts)))}
+    sizes = {"time": _CLOCK_WIDTH, "agent": agent_width, **dict.fromkeys(texts, max(8, left // len(texts)))}
     for title, size in (sizes | dict.fromkeys(_COLUMNS, _VERDICT_WIDTH)).items():
         result.add_column(title, width=size, no_wrap=True, overflow="ellipsis")
     for row in found:
         question = [Text(row.question)] if with_question else []
-        answer = Text(row.answer, style="red" if row.label == Label.FAIL else "")
+        answer = Text(
+            row.answer or _ELSEWHERE, style="dim" if not row.answer else "red" if row.label == Label.FAIL else ""
+        )
         cells = [_cell(row.verdicts.get(name)) for name in _COLUMNS]
         result.add_row(_clock(row.time), Text(row.agent or row.service), *question, answer, *cells)
         for note in _notes(row):

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from importlib.resources import files
 
 import httpx
@@ -20,8 +21,10 @@ from otel_agent_eval.service.gateway import Gateway
 from otel_agent_eval.signals import ExportRequest
 
 _FOUND = {"toxicity": "toxic", "faithfulness": "unfaithful", "relevance": "off-topic"}
+_LONGEST_WAIT = 30
+"""Seconds that the demonstration waits for scores on a busy machine."""
 _AFTERWARDS = """
-[bold]Now with your own agent.[/bold] Start the gateway and tell it where your telemetry goes; else the scores come here:
+[bold]Now with your own agent.[/bold] Start the gateway and tell it where telemetry goes (else the scores come here):
 
     export OTEL_EXPORTER_OTLP_ENDPOINT=http://your-backend:4317
     otel-agent-eval run
@@ -55,14 +58,14 @@ async def _demonstrate(console: Console) -> None:
         )
         for request in recordings():
             await _send(client, http, request)
-        await asyncio.sleep(2)
+        await _judged(client, gateway)
         console.print("\n[bold]Answers from public data[/bold], as an agent's spans:\n")
         for answer in quoted():
             console.print(f"  {answer.source}", style="dim", highlight=False)
         console.print()
         for answer in quoted():
             await _send(client, http, spoken(answer))
-        await asyncio.sleep(2)
+        await _judged(client, gateway)
         counts = await _counts(client, gateway)
     await gateway.stop()
     found = ", ".join(f"{number:g} {name}" for name, number in counts.items())
@@ -89,23 +92,34 @@ async def _send(client: httpx.AsyncClient, endpoint: str, request: ExportRequest
     answer.raise_for_status()
 
 
+async def _judged(client: httpx.AsyncClient, gateway: Gateway) -> None:
+    """Wait until the gateway holds no span any more, and has had a moment to print."""
+    for _ in range(_LONGEST_WAIT * 10):
+        await asyncio.sleep(0.1)
+        if not _sum(await _metrics(client, gateway), "agent_eval_gateway_held", {}):
+            break
+    await asyncio.sleep(0.3)
+
+
 async def _counts(client: httpx.AsyncClient, gateway: Gateway) -> dict[str, float]:
     """Read from the gateway's own metrics how many answers failed which evaluation."""
+    page = await _metrics(client, gateway)
+    failed = {"gen_ai_evaluation_score_label": "fail"}
+    return {
+        name: _sum(page, "agent_eval_evaluations_total", {"gen_ai_evaluation_name": evaluator, **failed})
+        for evaluator, name in _FOUND.items()
+    }
+
+
+async def _metrics(client: httpx.AsyncClient, gateway: Gateway) -> str:
     address = gateway.admin.endpoint if gateway.admin is not None else ""
-    page = (await client.get(f"http://{address}/metrics")).text
-    return {name: _failed(page, evaluator) for evaluator, name in _FOUND.items()}
+    return (await client.get(f"http://{address}/metrics")).text
 
 
-def _failed(page: str, evaluator: str) -> float:
-    samples = (
-        sample
-        for family in text_string_to_metric_families(page)
-        for sample in family.samples
-        if sample.name == "agent_eval_evaluations_total"
-    )
+def _sum(page: str, name: str, labels: Mapping[str, str]) -> float:
     return sum(
         sample.value
-        for sample in samples
-        if sample.labels.get("gen_ai_evaluation_name") == evaluator
-        and sample.labels.get("gen_ai_evaluation_score_label") == "fail"
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
     )
