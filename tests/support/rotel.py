@@ -1,6 +1,8 @@
 """rotel, a native OTLP collector, between two OTLP endpoints."""
 
+import os
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
