@@ -37,6 +37,8 @@ def rotel(protocol: str, endpoint: str, folder: Path, *, compression: str = "gzi
         *("--otlp-exporter-compression", compression),
         *("--pid-file", str(folder / f"rotel-{grpc_port}.pid")),
     ]
+    # The binary links libpython: where this interpreter brings one, it need not be installed apart.
+    env = {**os.environ, "LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR") or ""}
     log = folder / f"rotel-{grpc_port}.log"
-    with running(command, ready=lambda: listening(grpc_port) and listening(http_port), log=log) as agent:
+    with running(command, ready=lambda: listening(grpc_port) and listening(http_port), log=log, env=env) as agent:
         yield Rotel(grpc_port, http_port, agent.pid)
