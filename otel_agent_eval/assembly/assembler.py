@@ -1,8 +1,9 @@
 """Puts the spans and log records of traces together and says when an answer is ready to be judged."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from otel_agent_eval.assembly.answers import fate_of, may_answer
 from otel_agent_eval.assembly.candidate import Candidate
@@ -68,7 +69,6 @@ class Assembler:
         self._links = Links(limits.links)
         self._logs = Logs(limits.logs_kept, limits.logs_size)
         self._joined: dict[Node, tuple[Trace, list[EventView]]] = {}
-        self._evicted: list[Candidate] = []
         self._evictions: Counter[str] = Counter(dict.fromkeys(("traces", "documents", "size"), 0))
         self._weight = 0
         self._documents = 0
@@ -145,27 +145,33 @@ class Assembler:
         elif node.view is not None and (not has_content(node) or not (node.released or _has_turns(node))):
             self._joined.setdefault(node, (trace, []))[1].append(event)
 
-    def ready(self, now: float) -> list[Candidate]:
-        """Hand out the candidates whose wait is over, those of one trace in order of their start."""
-        late = self._join()
-        candidates = self._evicted + self._decide(self._waiting.take(now)) + late
-        self._evicted = []
+    def ready(self, now: float, most: int | None = None) -> list[Candidate]:
+        """Hand out the candidates whose wait is over, those of one trace in order of their start.
+
+        Assembling takes up to a millisecond each: with `most` about so many are handed out, and `next_due` tells
+        whether there are more.
+        """
+        late = self._join(most)
+        candidates = self._decide(self._waiting.take(now, most)) + late
         self._expire(now)
         return candidates
 
     def next_due(self) -> float | None:
         """Return the time at which `ready` has something to hand out if nothing more comes; None if nothing waits."""
-        if self._waiting.is_over_for_some or self._evicted or self._joined:
+        if self._waiting.is_over_for_some or self._joined:
             return float("-inf")
         return self._waiting.next_due()
+
+    def end_waiting(self) -> None:
+        """Wait no longer for anything: `ready` then hands out everything held, with what is known."""
+        for trace in self._traces.values():
+            self._waiting.end(trace)
 
     def flush(self) -> list[Candidate]:
         """Hand out everything held, with what is known."""
         late = self._join()
-        held = [(trace, node) for trace in self._traces.values() for node in trace.held.values()]
-        candidates = self._evicted + self._decide(held) + late
-        self._evicted = []
-        return candidates
+        self.end_waiting()
+        return self._decide(self._waiting.take(float("-inf"))) + late
 
     def _may_answer(self, view: SpanView, extract: Extract) -> bool:
         if extract.role in GUARDS:
@@ -174,11 +180,11 @@ class Assembler:
             extract.role is Role.AGENT and not extract.output_captured and self._in_logs(view)
         )
 
-    def _join(self) -> list[Candidate]:
+    def _join(self, most: int | None = None) -> list[Candidate]:
         """Read again the spans for which log records came; return those that had left without content."""
         late = []
-        joined, self._joined = self._joined, {}
-        for node, (trace, events) in joined.items():
+        for node in list(islice(self._joined, most)):
+            trace, events = self._joined.pop(node)
             if node.view is None or self._traces.get(trace.trace_id) is not trace:  # let go since
                 continue
             events.sort(key=lambda event: event.time)
@@ -195,10 +201,8 @@ class Assembler:
                 self._shrink(trace, node)
         return late
 
-    def _decide(self, over: Iterable[Held]) -> list[Candidate]:
+    def _decide(self, ordered: Sequence[Held]) -> list[Candidate]:
         """Make the candidates of spans whose wait is over, all fates before the first span is let go."""
-        distinct = {node: (trace, node) for trace, node in over}
-        ordered = sorted(distinct.values(), key=lambda pair: (pair[0].trace_id, pair[1].start, pair[1].span_id))
         fates = [fate_of(trace, node) for trace, node in ordered]
         found = [
             describe(trace, node, fate, self._segments) for (trace, node), fate in zip(ordered, fates, strict=True)
@@ -223,8 +227,9 @@ class Assembler:
         node.weight = _OVERHEAD + sum(map(len, node.texts)) + (_weight(extract) if extract is not None else 0)
         trace.weight += node.weight - before
         trace.documents += documents
-        self._weight += node.weight - before
-        self._documents += documents
+        if self._traces.get(trace.trace_id) is trace:  # else it has been forgotten, with all its weight
+            self._weight += node.weight - before
+            self._documents += documents
 
     def _touch(self, trace: Trace, now: float) -> None:
         trace.touched = now
@@ -253,7 +258,7 @@ class Assembler:
             self._forget(trace)
 
     def _forget(self, trace: Trace) -> None:
-        self._evicted += self._decide([(trace, node) for node in trace.held.values()])
+        self._waiting.end(trace)
         del self._traces[trace.trace_id]
         self._weight -= trace.weight
         self._documents -= trace.documents

@@ -7,6 +7,8 @@ from otel_agent_eval.assembly.trace import MAX_DEPTH, Node, Trace, ancestors, is
 from otel_agent_eval.conventions.extract import Role
 from otel_agent_eval.conventions.span import SpanView
 
+_WHOLE = 4  # times as many spans as are asked for are taken to keep a trace together
+
 Held = tuple[Trace, Node]
 
 
@@ -75,14 +77,26 @@ class Waiting:
         if _missing_ancestor(node) is None:
             self._settle(trace, node)
 
-    def take(self, now: float) -> list[Held]:
-        """Return the spans whose wait is over and end the batch."""
+    def end(self, trace: Trace) -> None:
+        """End the wait of all spans of a trace."""
+        self._over += [(trace, node) for node in trace.held.values()]
+
+    def take(self, now: float, most: int | None = None) -> list[Held]:
+        """Return spans whose wait is over, by trace and start, and end the batch.
+
+        Of more than `most` some stay for the next time; a trace is taken whole if it has not many more than that.
+        """
         self._batch += 1
-        over, self._over = self._over, []
         while self._due and self._due[0][0] <= now:
             _, _, trace, node = heapq.heappop(self._due)
-            over.append((trace, node))
-        return [held for held in over if not held[1].released]
+            self._over.append((trace, node))
+        distinct = {node: (trace, node) for trace, node in self._over if not node.released}
+        over = sorted(distinct.values(), key=lambda held: (held[0].trace_id, held[1].start, held[1].span_id))
+        end = len(over) if most is None else most
+        while end < len(over) and end < _WHOLE * (most or 0) and over[end][0] is over[end - 1][0]:
+            end += 1
+        self._over = over[end:]
+        return over[:end]
 
     def next_due(self) -> float | None:
         """Return when the longest wait ends; None if nothing is held."""

@@ -27,6 +27,9 @@ from otel_agent_eval.receivers import Observe as ObserveRequests
 from otel_agent_eval.service.selectors import selector
 from otel_agent_eval.signals import Signal, Sink
 
+_MERGED_BYTES = 1 << 20
+"""Well below the 4 MiB that gRPC servers take unless told otherwise."""
+
 
 def receivers(config: Config, sink: Sink, observe: ObserveRequests) -> list[OtlpGrpcReceiver | OtlpHttpReceiver]:
     """Make the receivers that a pipeline names, each for the signals of the pipelines that name it."""
@@ -85,7 +88,9 @@ def delivery(config: Config, observe: Observe) -> Delivery:
                 _otlp(name, settings, signals),
                 signals=signals,
                 queue=QueueSettings(
-                    max_bytes=settings.sending_queue.queue_size, workers=settings.sending_queue.num_consumers
+                    max_bytes=settings.sending_queue.queue_size,
+                    workers=settings.sending_queue.num_consumers,
+                    merged_bytes=_MERGED_BYTES,
                 ),
                 retry=RetrySettings(
                     enabled=retry.enabled,

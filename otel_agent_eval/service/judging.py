@@ -36,6 +36,12 @@ _PATIENCE = 5.0
 """Seconds beyond all that a span can rightly wait for; one that is still held then was forgotten."""
 _READING = 1.0
 """Seconds for which judging waits for requests that are being read: the spans of one request belong together."""
+_AT_ONCE = 16
+"""Spans that are assembled at once: up to a millisecond each, and the event loop waits."""
+_BREATHER = 0.02
+"""Seconds after which assembly is asked again if it said that it had more and then had nothing."""
+_MORE = float("-inf")
+"""When assembly says that it is due, it has more to hand out at once."""
 _TOLD = 1_000
 """Services that are warned of: their names are the senders'."""
 
@@ -130,49 +136,63 @@ class Judging:
         self.look()
 
     def look(self) -> None:
-        """Judge what waits no longer, and come back when more is due."""
-        now = self._clock()
+        """Judge some of what waits no longer, and come back for more, or when more is due."""
+        now, got_on = self._clock(), True
         if not self._reading or now - self._looked >= _READING:
             self._looked = now
-            try:
-                self._judge(self._assembler.ready(now))
-            except Exception as error:  # noqa: BLE001 (the spans leave when their time is up)
-                self._faults.report("assembly failed", error)
-            for forgotten in self.spans.overdue(now):
-                self._faults.once("a span was held and forgotten; it leaves unjudged")
-                self._give_up(forgotten, "NoVerdict")
-        self._schedule(now)
+            got_on = self._judge_some(now)
+            for overdue in self.spans.overdue(now):
+                if got_on and self._next_due() == _MORE:  # assembly is behind
+                    self._finish(_skipped(overdue, Reason.OVERLOADED), overdue, ())
+                else:
+                    self._faults.once("a span was held and forgotten; it leaves unjudged")
+                    self._give_up(overdue, "NoVerdict")
+        self._schedule(now, 0.0 if got_on else _BREATHER)
 
     async def drain(self, until: float) -> None:
         """Judge and send all that is held; what has no verdict at `until`, by the clock, leaves as `deadline`."""
         try:
-            self._judge(self._assembler.flush())
+            self._assembler.end_waiting()
         except Exception as error:  # noqa: BLE001 (the spans leave all the same)
             self._faults.report("assembly failed", error)
+        while self._judge_some(self._clock()) and self._next_due() == _MORE and self._clock() < until:  # noqa: ASYNC110 (a turn for the rest)
+            await asyncio.sleep(0)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=max(0.0, until - self._clock()))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         while (pending := self.spans.oldest()) is not None:
-            self._give_up(pending, "NoVerdict")
+            self._finish(_skipped(pending, Reason.DEADLINE), pending, ())
         self._outbox.flush()
         if self._timer is not None:
             self._timer.cancel()
 
-    def _schedule(self, now: float) -> None:
+    def _judge_some(self, now: float) -> bool:
+        """Judge some of what waits no longer, and tell whether there was anything."""
         try:
-            due = self._assembler.next_due()
+            candidates = self._assembler.ready(now, _AT_ONCE)
         except Exception as error:  # noqa: BLE001 (the spans leave when their time is up)
             self._faults.report("assembly failed", error)
-            due = None
-        oldest = self.spans.oldest()
+            return False
+        self._judge(candidates)
+        return bool(candidates)
+
+    def _next_due(self) -> float | None:
+        try:
+            return self._assembler.next_due()
+        except Exception as error:  # noqa: BLE001 (the spans leave when their time is up)
+            self._faults.report("assembly failed", error)
+            return None
+
+    def _schedule(self, now: float, pause: float) -> None:
+        due, oldest = self._next_due(), self.spans.oldest()
         times = [time for time in (due, oldest.until if oldest is not None else None) if time is not None]
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if times:
-            earliest = self._looked + _READING if self._reading else now
+            earliest = self._looked + _READING if self._reading else now + pause
             self._timer = asyncio.get_running_loop().call_later(max(min(times), earliest) - now, self.look)
 
     def _judge(self, candidates: Iterable[Candidate]) -> None:
