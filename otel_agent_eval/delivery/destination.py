@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from otel_agent_eval.delivery.settings import QueueSettings, RetrySettings
@@ -28,6 +28,15 @@ Observe = Callable[[str, Signal, Fate, int], None]
 class _Entry:
     payload: Payload
     since: float
+
+
+def _merged(entries: Sequence[_Entry]) -> _Entry:
+    """Make one request of several. An encoding behind another reads as one with the resources of both."""
+    if len(entries) == 1:
+        return entries[0]
+    first = entries[0].payload
+    body, items = b"".join(entry.payload.body for entry in entries), sum(entry.payload.items for entry in entries)
+    return _Entry(Payload(first.signal, body, items, first.metadata), entries[-1].since)
 
 
 class Destination:
@@ -139,11 +148,35 @@ class Destination:
             while not self._waiting:
                 self._more.clear()
                 await self._more.wait()
-            entry = self._waiting.popleft()
-            rejected, fate = 0, Fate.UNSUPPORTED
-            if not self._is_off(entry.payload.signal):
-                rejected, fate = await self._send(entry)
-            self._resolve(entry, fate, rejected)
+            await self._deliver(self._take())
+
+    def _take(self) -> list[_Entry]:
+        """Take the oldest request and those behind it that can travel with it: each costs as much as many spans."""
+        taken = [self._waiting.popleft()]
+        first, size = taken[0].payload, len(taken[0].payload.body)
+        while self._waiting:
+            payload = self._waiting[0].payload
+            size += len(payload.body)
+            if (payload.signal, payload.metadata) != (first.signal, first.metadata) or size > self._queue.merged_bytes:
+                break
+            taken.append(self._waiting.popleft())
+        return taken
+
+    async def _deliver(self, entries: list[_Entry]) -> None:
+        """Send requests as one; where that one is rejected, each alone: one bad request must not cost the others."""
+        rejected, fate = 0, Fate.UNSUPPORTED
+        if not self._is_off(entries[0].payload.signal):
+            rejected, fate = await self._send(_merged(entries))
+        if fate is Fate.REJECTED and len(entries) > 1:
+            for entry in entries:
+                await self._deliver([entry])
+            return
+        for entry in entries:
+            if fate in (Fate.REJECTED, Fate.EXPIRED):
+                self._give_up(entry, fate)
+            own = min(rejected, entry.payload.items)
+            self._resolve(entry, fate, own)
+            rejected -= own
 
     async def _send(self, entry: _Entry) -> tuple[int, Fate]:
         """Try until it is sent or given up; return how many items were rejected, and what became of the others."""
@@ -158,11 +191,9 @@ class Destination:
                 if signal is not Signal.TRACES:  # without traces a destination is broken, not limited
                     self._switch_off(signal, error.kind)
                     return 0, Fate.UNSUPPORTED
-                self._give_up(entry, Fate.REJECTED)
                 return 0, Fate.REJECTED
             except Permanent as error:
                 self._fail(error.kind)
-                self._give_up(entry, Fate.REJECTED)
                 return 0, Fate.REJECTED
             except Exception as error:  # noqa: BLE001 (a fault of the exporter must not cost data: it is tried again)
                 asked = error.retry_after if isinstance(error, Retryable) else None
@@ -170,7 +201,6 @@ class Destination:
             wait = self._retry.wait(attempt, asked, self._rng)
             limit = self._retry.max_elapsed_time
             if not self._retry.enabled or (limit and self._clock() - entry.since + wait > limit):
-                self._give_up(entry, Fate.EXPIRED)
                 return 0, Fate.EXPIRED
             if asked is not None:  # it asked all of us to wait, not only this request
                 self._resume_at = max(self._resume_at, self._clock() + wait)
@@ -188,7 +218,6 @@ class Destination:
     def _resolve(self, entry: _Entry, fate: Fate, rejected: int = 0) -> None:
         del self._unresolved[entry]
         self._bytes -= len(entry.payload.body)
-        rejected = min(rejected, entry.payload.items)
         self._count(entry.payload.signal, fate, entry.payload.items - rejected)
         if rejected:
             self._count(entry.payload.signal, Fate.REJECTED, rejected)
