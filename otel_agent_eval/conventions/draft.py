@@ -247,7 +247,7 @@ def _only_messages(value: Json) -> list[Message]:
     """Read messages where a chain's input plainly holds them, nothing from plain values."""
     for _ in range(4):
         if isinstance(value, list):
-            return read_messages(value, "user") if value and _listed(value[0]) else []
+            return read_messages(value, "user") if value and _listed(decode(value[0]).value) else []
         if not isinstance(value, Mapping):
             return []
         if is_message(value):

@@ -57,7 +57,7 @@ def _read(attributes: Mapping[str, Json], draft: Draft, dropped: int = 0) -> Non
         draft.indexed_response(attributes, "gen_ai.output.messages", dropped)
     for key in _RETRIEVED:
         draft.retrieved(key, attributes.get(key))
-    for key in _RESULT:
+    for key in _RESULT if draft.role is not Role.CHAIN else ():
         draft.tool_result(key, None if draft.documents else attributes.get(key))
     for key in _QUERY:
         draft.asked(key, attributes.get(key))

@@ -53,6 +53,7 @@ def answer_in(value: Json, depth: int = _MAX_DEPTH) -> str:  # noqa: PLR0911 (on
     if isinstance(value, str):
         return text(value)
     if isinstance(value, list):
+        value = [decode(item).value for item in value]
         if value and all(is_message(item) or is_part(item) for item in value):
             return last_text(read_messages(value, "assistant"), "assistant")
         return answer_in(value[-1], depth - 1) if value and isinstance(value[-1], Mapping) and len(value) == 1 else ""
@@ -82,11 +83,12 @@ def last_text(messages: Iterable[Message], role: str) -> str:
 
 
 def _question_in_list(value: list[Json], depth: int) -> str:
+    value = [decode(item).value for item in value]
     if all(isinstance(item, str) for item in value):
         if len(value) == 2 and value[0].lower() in {"user", "human"}:  # noqa: PLR2004 (a pair)
             return text(value[1])
         return question_in(value[0], depth - 1) if len(value) == 1 else ""
-    first = decode(value[0]).value
+    first = value[0]
     if isinstance(first, list) or is_message(first) or is_part(first):
         return last_text(read_messages(value, "user"), "user")
     # Arguments by position: the question comes first, what was retrieved for it after.

@@ -14,6 +14,7 @@ _MAX_BLOB = 1 << 20  # base64 characters of a plain text attachment that are dec
 
 _TEXT = frozenset(
     {"text", "input_text", "output_text", "text_delta", "summary_text", "plain_text", "markdown", "refusal"}
+    | {"text_content"}
 )
 _REASONING = frozenset(
     {"reasoning", "thinking", "redacted_thinking", "redacted_reasoning", "reasoning_content", "thought", "compaction"}
@@ -136,8 +137,9 @@ def result_text(value: Json, depth: int = _MAX_DEPTH) -> str:
         read_parts(value, inner, depth - 1)
         return "\n".join(inner.texts + inner.results)
     if isinstance(value, Mapping):
-        if _is_blocks(value.get("content")):  # MCP: {"content": [...], "isError": false}
-            return result_text(value["content"], depth - 1)
+        for key in ("content", "blocks"):  # MCP: {"content": [...], "isError": false}; LlamaIndex
+            if _is_blocks(value.get(key)):
+                return result_text(value[key], depth - 1)
         kind = value.get("type")
         wrapped = len(value) == 1 or (isinstance(kind, str) and kind in _WRAPPED_RESULTS)
         key = next((key for key in _RESULT_KEYS if value.get(key) is not None), None)
@@ -185,6 +187,8 @@ def _kind(part: Mapping[str, Json]) -> str:
         return ""  # LangChain's Document is a record of a retriever, not a part of a message
     if not kind:
         untyped = next((kind for key, kind in _UNTYPED.items() if part.get(key) is not None), "")
+        if untyped == "reasoning" and len(part) > 1:
+            untyped = ""  # a prediction of DSPy: its reasoning is one field beside the answer
         kind = _MEDIA.get(untyped, untyped)
     if not kind and isinstance(part.get("text"), str) and "page_content" not in part:
         kind = "text"

@@ -9,6 +9,7 @@ from typing import Final
 
 from otel_agent_eval.conventions import (
     adk,
+    dspy,
     genai,
     genai_events,
     identity,
@@ -81,7 +82,7 @@ def read(span: SpanView, readers: Sequence[Reader] = READERS) -> Extract:
     found = [extract for reader in readers if (extract := reader(span)) is not None]
     if not found:
         return Extract(convention="")
-    merged = found[0] if len(found) == 1 else _merge(found)
+    merged = dspy.without_marks(found[0] if len(found) == 1 else _merge(found))
     role = role_of(span)
     role = merged.role if role is Role.OTHER else role
     if role in {Role.CHAIN, Role.OTHER} and merged.documents and _RETRIEVAL.search(span.name):

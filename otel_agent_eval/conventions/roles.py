@@ -117,6 +117,12 @@ _HAYSTACK = (  # how the names of its components' classes end
     ("ToolInvoker", Role.TOOL),
     ("Agent", Role.AGENT),
 )
+_LLAMA_INDEX = (  # how the names of its classes end, which OpenLLMetry calls tasks
+    ("Retriever", Role.RETRIEVER),
+    ("Rerank", Role.RERANKER),
+    ("Tool", Role.TOOL),
+    ("Splitter", Role.PROMPT),
+)
 _AGENT_SPANS = ("invoke_agent ", "create_agent ")
 _GUARDS = frozenset({Role.EVALUATOR, Role.GUARDRAIL})
 
@@ -133,7 +139,14 @@ def role_of(span: SpanView) -> Role:
     if guard is not None:
         return guard
     vercel = _vercel(span.attributes.get("ai.operationId"))
-    found = next((role for role in (vercel, component, *stated) if role is not Role.OTHER), Role.OTHER)
+    named = _llama_index(span) if span.scope.endswith("instrumentation.llamaindex") else Role.OTHER
+    found = next((role for role in (vercel, component, named, *stated) if role is not Role.OTHER), Role.OTHER)
+    if (
+        found is Role.TOOL
+        and span.scope.startswith("semantic_kernel.")
+        and "gen_ai.tool.call.id" not in span.attributes
+    ):
+        return Role.CHAIN  # a prompt function that the application itself invokes
     if found is Role.LLM and span.name.startswith(_AGENT_SPANS):
         return Role.AGENT  # LangGraph by Splunk's utilities: the operation says "chat"
     if found is not Role.OTHER:
@@ -169,3 +182,8 @@ def _haystack(component: Json) -> Role:
     if not isinstance(component, str):
         return Role.OTHER
     return next((role for ending, role in _HAYSTACK if component.endswith(ending)), Role.CHAIN)
+
+
+def _llama_index(span: SpanView) -> Role:
+    component = span.name.removesuffix(".task")
+    return next((role for ending, role in _LLAMA_INDEX if component.endswith(ending)), Role.OTHER)

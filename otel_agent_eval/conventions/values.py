@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from otel_agent_eval.conventions.reprs import read_repr
+
 Json = Any
 """Whatever JSON or an attribute can hold, not yet looked at."""
 
@@ -34,6 +36,7 @@ _ABSENT = frozenset(
     }
 )
 _REPR = re.compile(r"<[A-Za-z_][\w.]*(?:\(| object\b|: )")  # `<NodeWithScore(...)>`, `<generator object f at 0x7f>`
+_OBJECTS = ("ChatMessage(_role=",)  # Haystack's messages under OpenInference
 _LONGEST_ABSENT = max(map(len, _ABSENT)) + 2
 
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*'  # without the closing quote
@@ -62,7 +65,7 @@ class Decoded(NamedTuple):
 
 
 def decode(value: Json) -> Decoded:
-    """Unwrap a string that holds JSON (encoded up to four times), cut JSON, or the repr of a Python list or dict.
+    """Unwrap a string that holds JSON (encoded up to four times), cut JSON, or the repr of a list, a dict or a message.
 
     Anything else, plain text included, comes back as it is.
     """
@@ -155,6 +158,9 @@ def _parse(string: str) -> Decoded | None:  # noqa: PLR0911 (one for each shape)
     """Parse one layer of JSON; None where the string is plain text."""
     stripped = string.strip()
     first = stripped[:1]
+    if stripped.startswith(_OBJECTS):
+        found = read_repr(stripped)
+        return Decoded(found) if found is not None else None
     if first not in {"{", "[", '"'}:
         return None
     try:
