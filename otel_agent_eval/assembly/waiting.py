@@ -1,6 +1,7 @@
 """Which spans are held, what each waits for, and until when."""
 
 import heapq
+from collections import deque
 from collections.abc import Callable
 
 from otel_agent_eval.assembly.trace import MAX_DEPTH, Node, Trace, ancestors, is_scope
@@ -25,7 +26,8 @@ class Waiting:
         self._in_logs = in_logs
         self._due: list[tuple[float, int, Trace, Node]] = []
         self._pushed = 0
-        self._over: list[Held] = []
+        self._over: list[Held] = []  # the wait is over, in order of that
+        self._queue: deque[Held] = deque()  # these are handed out next
         self._batch = 0
         self.held = 0
 
@@ -37,7 +39,7 @@ class Waiting:
     @property
     def is_over_for_some(self) -> bool:
         """Whether there are spans that wait for nothing more."""
-        return bool(self._over)
+        return bool(self._over or self._queue)
 
     def hold(self, trace: Trace, node: Node, now: float) -> None:
         """Begin to hold a span."""
@@ -90,13 +92,21 @@ class Waiting:
         while self._due and self._due[0][0] <= now:
             _, _, trace, node = heapq.heappop(self._due)
             self._over.append((trace, node))
-        distinct = {node: (trace, node) for trace, node in self._over if not node.released}
-        over = sorted(distinct.values(), key=lambda held: (held[0].trace_id, held[1].start, held[1].span_id))
-        end = len(over) if most is None else most
-        while end < len(over) and end < _WHOLE * (most or 0) and over[end][0] is over[end - 1][0]:
-            end += 1
-        self._over = over[end:]
-        return over[:end]
+        if most is None or not self._queue:
+            over = [*self._queue, *self._over]
+            over.sort(key=lambda held: (held[0].trace_id, held[1].start, held[1].span_id))
+            self._queue, self._over = deque(over), []
+        taken: dict[Node, Held] = {}
+        last: Trace | None = None
+        while self._queue:
+            trace, node = self._queue[0]
+            if most is not None and len(taken) >= (_WHOLE * most if trace is last else most):
+                break
+            self._queue.popleft()
+            if not node.released:
+                taken[node] = (trace, node)
+                last = trace
+        return list(taken.values())
 
     def next_due(self) -> float | None:
         """Return when the longest wait ends; None if nothing is held."""

@@ -36,8 +36,8 @@ _PATIENCE = 5.0
 """Seconds beyond all that a span can rightly wait for; one that is still held then was forgotten."""
 _READING = 1.0
 """Seconds for which judging waits for requests that are being read: the spans of one request belong together."""
-_AT_ONCE = 16
-"""Spans that are assembled at once: up to a millisecond each, and the event loop waits."""
+_AT_ONCE = 8
+"""Spans that are assembled at once, or a few times as many of one trace: up to a millisecond each."""
 _BREATHER = 0.02
 """Seconds after which assembly is asked again if it said that it had more and then had nothing."""
 _MORE = float("-inf")
@@ -218,7 +218,7 @@ class Judging:
                 self._engine.evaluate(
                     interaction,
                     self._options.policy.decide(_attribute(interaction, pending.matched), interaction.trace_id),
-                    self._options.score_deadline,
+                    max(0.0, min(self._options.score_deadline, pending.until - _PATIENCE - self._clock())),
                     partial(self._late, candidate, pending, choice),
                 )
                 for choice, interaction in enumerate(candidate.interactions)
