@@ -166,17 +166,17 @@ class Scoring:
                 for index, span in enumerate(scope.spans):
                     try:
                         if not marked and not self._may_hold_content(span.SerializeToString()):
-                            self._link([span])  # a plain span among an agent's: reading it takes twenty times as long
-                            continue
-                        pending = self._read_span(span, scope, wrapping, changes)
+                            self._link([span])  # to read a plain span would take twenty times as long
+                            pending = None
+                        else:
+                            pending = self._read_span(span, scope, wrapping, changes)
                         if pending is not None and self._options.mode == "annotate":
                             envelope = envelope or wrapping.of(scope)
                             self._judging.hold(pending, hold(span, envelope))
                             taken.append(index)
                     except Exception as error:  # noqa: BLE001 (the span leaves as it came)
                         self._faults.report("a span could not be read; it is sent on unjudged", error)
-                    finally:
-                        await self._turns.pause()
+                    await self._turns.pause()
                 if taken:
                     changes.taken.append((r, s, taken))
         return changes
