@@ -35,7 +35,7 @@ _INSTRUMENTATIONS = (  # the first that fits counts
     _Instrumentation("@arizeai/openinference", _OPENINFERENCE),
     _Instrumentation("pydantic-ai", "InstrumentationSettings(include_content=True)", logs=True),
     _Instrumentation("logfire", "include_content=True in logfire's instrument_* call"),
-    _Instrumentation("gcp.vertex.agent", "ADK_CAPTURE_MESSAGE_CONTENT_IN_SPANS=true", logs=True),
+    _Instrumentation("gcp.vertex.agent", f"ADK_CAPTURE_MESSAGE_CONTENT_IN_SPANS=true (ADK 2: {_OTEL_ON})", logs=True),
     _Instrumentation("haystack", "HAYSTACK_CONTENT_TRACING_ENABLED=true"),
     _Instrumentation("strands", _OTEL_ON, logs=True),
     _Instrumentation("opentelemetry.instrumentation_bedrock_agentcore", _OTEL_LEGACY, logs=True),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from otel_agent_eval.conventions.messages import is_message, read_messages
 from otel_agent_eval.conventions.parts import is_part, result_text, undotted
+from otel_agent_eval.conventions.reprs import looks_like_repr
 from otel_agent_eval.conventions.values import Json, decode, is_absent, number, text
 from otel_agent_eval.evaluation.interaction import Document
 
@@ -105,7 +106,10 @@ def has_documents(value: Json, depth: int = _MAX_DEPTH) -> bool:
     if not isinstance(value, list) or not value:
         return False
     if all(isinstance(item, str) for item in value):
-        return sum(map(len, value)) >= _MIN_TEXT * len(value)
+        records = [decode(item).value for item in value]
+        if all(isinstance(item, Mapping) for item in records):
+            return has_documents(records, depth - 1) if depth > 0 else False
+        return sum(map(len, value)) >= _MIN_TEXT * len(value) and not any(map(looks_like_repr, value))
     return all(isinstance(item, Mapping) and not is_message(item) and _is_record(item) for item in value[:20])
 
 

@@ -75,7 +75,7 @@ class Draft:
         elif self.role in {Role.AGENT, Role.CHAIN}:
             self._answer(last_text(found, "assistant"))
         else:
-            for message in _joined(found):
+            for message in _joined(found, in_pieces=_in_pieces(decoded)):
                 self._answer(message.text)
         self._add_output_flags(found)
         self._read(key, Part.ANSWER if cut or any(m.truncated for m in found) else None)
@@ -263,10 +263,18 @@ def _is_tool_message(value: Json) -> bool:
     return is_message(value) and read_messages(value, "assistant")[0].role == "tool"
 
 
-def _joined(found: Sequence[Message]) -> Sequence[Message]:
+def _in_pieces(value: Json) -> bool:
+    """Recognise the pieces of a stream sent as a message each (ADK): only the last one says why the model stopped."""
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(item, Mapping) for item in value):  # noqa: PLR2004 (pieces)
+        return False
+    reasons = [item.get("finish_reason", item) for item in value]
+    return bool(reasons[-1]) and all(is_absent(reason) for reason in reasons[:-1])
+
+
+def _joined(found: Sequence[Message], *, in_pieces: bool) -> Sequence[Message]:
     """Join the pieces of a stream that were sent as a message each (BeeAI): many, and each a word or less."""
     texts = [message.text for message in found if message.text]
-    if len(texts) < _MIN_PIECES or sum(map(len, texts)) > _MAX_PIECE * len(texts):
+    if not in_pieces and (len(texts) < _MIN_PIECES or sum(map(len, texts)) > _MAX_PIECE * len(texts)):
         return found
     return [Message("assistant", "".join(texts))]
 

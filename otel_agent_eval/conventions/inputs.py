@@ -55,7 +55,7 @@ def answer_in(value: Json, depth: int = _MAX_DEPTH) -> str:  # noqa: PLR0911 (on
     if isinstance(value, list):
         value = [decode(item).value for item in value]
         if value and all(is_message(item) or is_part(item) for item in value):
-            return last_text(read_messages(value, "assistant"), "assistant")
+            return _last_answer(read_messages(value, "assistant"))
         return answer_in(value[-1], depth - 1) if value and isinstance(value[-1], Mapping) and len(value) == 1 else ""
     if not isinstance(value, Mapping):
         return ""
@@ -80,6 +80,12 @@ def question_variable(variables: Mapping[str, str]) -> str:
 def last_text(messages: Iterable[Message], role: str) -> str:
     """Give the text of the last message of a role that has any."""
     return next((message.text for message in reversed(list(messages)) if message.role == role and message.text), "")
+
+
+def _last_answer(messages: list[Message]) -> str:
+    """Give the last answer, unless the user spoke after it: then it is one of an earlier turn."""
+    at = max((at for at, message in enumerate(messages) if message.role == "user" and message.text), default=-1)
+    return last_text(messages[at + 1 :], "assistant")
 
 
 def _question_in_list(value: list[Json], depth: int) -> str:

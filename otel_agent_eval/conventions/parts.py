@@ -137,9 +137,12 @@ def result_text(value: Json, depth: int = _MAX_DEPTH) -> str:
         read_parts(value, inner, depth - 1)
         return "\n".join(inner.texts + inner.results)
     if isinstance(value, Mapping):
-        for key in ("content", "blocks"):  # MCP: {"content": [...], "isError": false}; LlamaIndex
-            if _is_blocks(value.get(key)):
-                return result_text(value[key], depth - 1)
+        for blocks in (
+            value.get("content"),
+            value.get("blocks"),
+        ):  # MCP: {"content": [...], "isError": false}; LlamaIndex
+            if _is_blocks(blocks):
+                return result_text(blocks, depth - 1)
         kind = value.get("type")
         wrapped = len(value) == 1 or (isinstance(kind, str) and kind in _WRAPPED_RESULTS)
         key = next((key for key in _RESULT_KEYS if value.get(key) is not None), None)

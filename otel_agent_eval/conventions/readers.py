@@ -85,7 +85,7 @@ def read(span: SpanView, readers: Sequence[Reader] = READERS) -> Extract:
     merged = dspy.without_marks(found[0] if len(found) == 1 else _merge(found))
     role = role_of(span)
     role = merged.role if role is Role.OTHER else role
-    if role in {Role.CHAIN, Role.OTHER} and merged.documents and _RETRIEVAL.search(span.name):
+    if role in {Role.CHAIN, Role.OTHER} and merged.documents and not merged.answers and _RETRIEVAL.search(span.name):
         role = Role.RETRIEVER  # a function of the application itself, traced by a decorator
     return replace(
         merged,

@@ -135,6 +135,8 @@ def role_of(span: SpanView) -> Role:
     """
     stated = [_word(span.attributes.get(key)) for key in _KEYS]
     component = _haystack(span.attributes.get("haystack.component.type"))
+    if span.scope == "openinference.instrumentation.haystack" and span.name.endswith("PromptBuilder.run"):
+        component = Role.PROMPT  # some versions call it a model call
     guard = next((role for role in (component, *stated) if role in _GUARDS), None)
     if guard is not None:
         return guard

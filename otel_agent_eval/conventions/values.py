@@ -36,7 +36,6 @@ _ABSENT = frozenset(
     }
 )
 _REPR = re.compile(r"<[A-Za-z_][\w.]*(?:\(| object\b|: )")  # `<NodeWithScore(...)>`, `<generator object f at 0x7f>`
-_OBJECTS = ("ChatMessage(_role=",)  # Haystack's messages under OpenInference
 _LONGEST_ABSENT = max(map(len, _ABSENT)) + 2
 
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*'  # without the closing quote
@@ -158,11 +157,9 @@ def _parse(string: str) -> Decoded | None:  # noqa: PLR0911 (one for each shape)
     """Parse one layer of JSON; None where the string is plain text."""
     stripped = string.strip()
     first = stripped[:1]
-    if stripped.startswith(_OBJECTS):
+    if first not in {"{", "[", '"'}:
         found = read_repr(stripped)
         return Decoded(found) if found is not None else None
-    if first not in {"{", "[", '"'}:
-        return None
     try:
         return Decoded(json.loads(stripped))
     except json.JSONDecodeError as error:
