@@ -12,6 +12,10 @@ import uvicorn
 
 from otel_agent_eval.listen import ServerTls, bind, join_endpoint, split_endpoint
 
+_KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection stays open: longer than SDKs wait between spans (5 s) and between metrics (60 s), so that
+they do not write into a connection that is being closed."""
+
 
 class AsgiServer:
     """Serves `app` at `endpoint` (`host:port`; port 0 takes a free one, which `endpoint` then names).
@@ -36,6 +40,7 @@ class AsgiServer:
             log_config=None,
             log_level=logging.CRITICAL,
             access_log=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             server_header=False,
             proxy_headers=False,
         )
