@@ -1,4 +1,4 @@
-"""The backend that benchmarks send to: a process of its own that does nothing but count, so that it is in nobody's way."""
+"""The backend that benchmarks send to: a process that does nothing but count."""
 
 import asyncio
 import ctypes
@@ -8,8 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from multiprocessing.queues import Queue
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import uvloop
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -17,6 +16,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver
 from otel_agent_eval.signals import ExportRequest, Payload, Signal
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import Queue  # generic only for type checkers
 
 _SIGNALS = tuple(Signal)
 
@@ -74,7 +76,7 @@ def backend(*, watch: bool = False) -> Iterator[Backend]:
             process.join()
 
 
-def _run(parent: Connection, counts: Counts, arrivals: "Queue[Arrival]", watch: bool) -> None:  # noqa: FBT001 (no keywords through Process)
+def _run(parent: Connection, counts: Counts, arrivals: "Queue[Arrival]", watch: bool) -> None:
     uvloop.run(_serve(parent, counts, arrivals if watch else None))
     arrivals.cancel_join_thread()  # what nobody has read, nobody will
 

@@ -100,7 +100,9 @@ def main() -> None:
             run("three times that", _paced(_OVERLOAD * capacity, options.seconds))
     print_table("answers scored", answers)
     print_table("plain telemetry meanwhile", plain)
-    write(options.out, {"worker": options.worker, "tokens": tokens, "answers": answers, "plain": plain}, before | tokens)
+    write(
+        options.out, {"worker": options.worker, "tokens": tokens, "answers": answers, "plain": plain}, before | tokens
+    )
 
 
 def _paced(rate: float, seconds: float) -> Pace:

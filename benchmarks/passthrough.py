@@ -1,11 +1,12 @@
 """Telemetry passed on that needs no score: the gateway beside rotel, a native collector, in the same run.
 
     python tests/backends/environments.py rotel
-    python benchmarks/passthrough.py [--rounds 3] [--seconds 1.0] [--compression none] [--out results.json]
+    python benchmarks/passthrough.py [--rounds 4] [--seconds 0.7] [--compression none] [--out results.json]
 
 Both get the same requests from the same sender and forward them, by the protocol in which they came, to the same
 backend, in turns. CPU time of the process per item is what is compared: the machine's other work changes it little.
-`ratio` is how many items the gateway passes on for one of rotel's, for the same CPU time; above 1 the gateway is cheaper.
+`ratio` is how many items the gateway passes on for one of rotel's, for the same CPU time; above 1 the gateway is
+cheaper. In mixed requests one span in a hundred is an agent's, though none is an answer.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import machine
 from backend import Backend, backend
 from harness import configuration, gateway, print_table, rotel, write
 from sender import Send, grpc_sender, http_sender
-from telemetry import plain_request
+from telemetry import mixed_request, plain_request
 
 from otel_agent_eval.signals import Signal
 
@@ -34,15 +35,21 @@ _PATIENCE = 60.0
 
 
 class Case(NamedTuple):
-    """What is sent: over which transport, of which signal, how many items in a request."""
+    """What is sent: over which transport, of which signal, how many items a request, with an agent's spans or not."""
 
     transport: str
     signal: Signal
     items: int
+    mixed: bool = False
+
+    def request(self, seed: int) -> bytes:
+        """Make a request."""
+        return mixed_request(self.items, seed) if self.mixed else plain_request(self.signal, self.items, seed)
 
 
 CASES = (
     *(Case(transport, Signal.TRACES, items) for transport in ("grpc", "http") for items in (100, 1000)),
+    Case("grpc", Signal.TRACES, 1000, mixed=True),
     Case("grpc", Signal.LOGS, 1000),
     Case("grpc", Signal.METRICS, 1000),
 )
@@ -66,7 +73,7 @@ class Turn(NamedTuple):
 def main() -> None:
     """Parse options, run all cases, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=4, help="turns of each, for each case")
     parser.add_argument("--seconds", type=float, default=0.7, help="about how long a turn of the gateway takes")
     parser.add_argument("--compression", choices=("none", "gzip"), default="none", help="of what is sent on")
     parser.add_argument("--out", type=Path)
@@ -76,8 +83,11 @@ def main() -> None:
     with backend() as target:
         for transport in dict.fromkeys(case.transport for case in CASES):
             with contestants(transport, target, options.compression) as running:
-                for case in (case for case in CASES if case.transport == transport):
-                    rows.append(_row(case, measure(case, running, target, options.rounds, options.seconds)))
+                rows += [
+                    _row(case, measure(case, running, target, options.rounds, options.seconds))
+                    for case in CASES
+                    if case.transport == transport
+                ]
     print_table(f"passed on without a score, sent on with compression {options.compression}", rows)
     write(options.out, {"compression": options.compression, "cases": rows}, before)
 
@@ -105,7 +115,7 @@ def measure(
     case: Case, running: Sequence[Contestant], target: Backend, rounds: int, seconds: float
 ) -> dict[str, list[Turn]]:
     """Let the contestants take turns; the first of a round changes from round to round."""
-    requests = [plain_request(case.signal, case.items, seed) for seed in range(_DISTINCT_ITEMS // case.items)]
+    requests = [case.request(seed) for seed in range(_DISTINCT_ITEMS // case.items)]
     warm_up = [turn(case, contestant, target, requests, len(requests)) for contestant in running]
     count = max(len(requests), round(seconds * warm_up[0].rate / case.items))
     turns: dict[str, list[Turn]] = {contestant.name: [] for contestant in running}
@@ -139,7 +149,7 @@ def _row(case: Case, turns: dict[str, list[Turn]]) -> dict[str, Any]:
     ratios = [theirs.cpu / ours.cpu for ours, theirs in zip(turns["gateway"], turns["rotel"], strict=True)]
     return {
         "transport": case.transport,
-        "signal": case.signal.value,
+        "signal": f"{case.signal}, mixed" if case.mixed else str(case.signal),
         "a request": case.items,
         **{f"{name} µs": median(turn.cpu for turn in own) for name, own in turns.items()},
         "ratio": median(ratios),

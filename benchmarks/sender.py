@@ -19,7 +19,7 @@ _TIMEOUT = 30.0
 def grpc_sender(endpoint: str) -> Send:
     """Return a sender over gRPC; safe to call from several threads."""
     channel = grpc.insecure_channel(endpoint, [("grpc.max_send_message_length", -1)])
-    calls = {signal: channel.unary_unary(f"/{service}/Export") for signal, service in SERVICES.items()}
+    calls = {signal: channel.unary_unary(f"/{service}/Export", None, None) for signal, service in SERVICES.items()}
 
     def send(signal: Signal, body: bytes) -> None:
         try:

@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -73,6 +73,16 @@ def plain_request(signal: Signal, items: int, seed: int) -> bytes:
     rng = random.Random(seed)  # noqa: S311 (the same)
     make = {Signal.TRACES: _spans, Signal.LOGS: _logs, Signal.METRICS: _metrics}[signal]
     return make(rng, items).SerializeToString()
+
+
+def mixed_request(items: int, seed: int) -> bytes:
+    """Return a request of such spans where every hundredth embeds a text: an agent's span, but no answer."""
+    request = ExportTraceServiceRequest.FromString(plain_request(Signal.TRACES, items, seed))
+    for span in request.resource_spans[0].scope_spans[0].spans[::100]:
+        span.name = "embeddings text-embedding-3-small"
+        names = {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "text-embedding-3-small"}
+        span.attributes.extend(_attributes(names))
+    return request.SerializeToString()
 
 
 def last_span_id(body: bytes) -> bytes:
@@ -152,7 +162,7 @@ def _logs(rng: random.Random, items: int) -> ExportLogsServiceRequest:
     scope.scope.name = "shop.orders"
     for _ in range(items):
         record = scope.log_records.add(
-            time_unix_nano=time.time_ns(), severity_number=9, severity_text="INFO",  # type: ignore[arg-type] # an enum
+            time_unix_nano=time.time_ns(), severity_number=9, severity_text="INFO",
             trace_id=rng.randbytes(16), span_id=rng.randbytes(8),
             attributes=_attributes({"code.function.name": "place", "order.id": rng.randrange(10**6)}),
         )  # fmt: skip
@@ -179,11 +189,11 @@ def _resource(service: str) -> Resource:
     return Resource(attributes=_attributes(attributes))
 
 
-def _attributes(values: dict[str, str] | dict[str, str | int]) -> Iterator[KeyValue]:
+def _attributes(values: Mapping[str, object]) -> Iterator[KeyValue]:
     for key, value in values.items():
         pair = KeyValue(key=key)
         if isinstance(value, int):
             pair.value.int_value = value
         else:
-            pair.value.string_value = value
+            pair.value.string_value = str(value)
         yield pair
