@@ -30,7 +30,7 @@ from otel_agent_eval.models.worker import ProcessWorker, ThreadWorker
 from otel_agent_eval.processors.registry import load_evaluators
 from otel_agent_eval.service import build
 from otel_agent_eval.service.admin import admin_app
-from otel_agent_eval.service.judging import ScoringOptions
+from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox
 from otel_agent_eval.service.own_metrics import OwnMetrics, observe_delivery, observe_request, read_queues
 from otel_agent_eval.service.scoring import Scoring

@@ -3,30 +3,28 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Literal
 
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_agent_eval.annotation.answer_metrics import AnswerMetrics
-from otel_agent_eval.annotation.result import EvaluatorInfo, Forms, JudgedSpan
+from otel_agent_eval.annotation.result import JudgedSpan
 from otel_agent_eval.annotation.sampling import adjusted_count
 from otel_agent_eval.annotation.spans import annotate
 from otel_agent_eval.assembly.assembler import Assembler
 from otel_agent_eval.assembly.candidate import Candidate
 from otel_agent_eval.conventions import capture_switch
 from otel_agent_eval.conventions.attribute import attribute
-from otel_agent_eval.conventions.extract import Extract, Reader, Role
+from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.conventions.span import SpanView
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Reason, Skipped
 from otel_agent_eval.evaluation.interaction import Interaction
-from otel_agent_eval.evaluation.policy import Policy
 from otel_agent_eval.service.faults import Faults
 from otel_agent_eval.service.held import HeldSpan
+from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox
 from otel_agent_eval.service.spans import Pending, Spans, digest_of
 
@@ -36,6 +34,8 @@ _PATIENCE = 5.0
 """Seconds beyond all that a span can rightly wait for; one that is still held then was forgotten."""
 _READING = 1.0
 """Seconds for which judging waits for requests that are being read: the spans of one request belong together."""
+_SLICE = 0.01
+"""Seconds of assembling after which the rest of the event loop has its turn."""
 _AT_ONCE = 8
 """Spans that are assembled at once, or a few times as many of one trace: up to a millisecond each."""
 _BREATHER = 0.02
@@ -46,24 +46,6 @@ _TOLD = 1_000
 """Services that are warned of: their names are the senders'."""
 
 Clock = Callable[[], float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoringOptions:
-    """How answers are judged; times in seconds.
-
-    `matched` names the attributes that the policy's rules look at. `held_bytes` is how much is held at most.
-    """
-
-    mode: Literal["annotate", "side"]
-    context_wait: float
-    score_deadline: float
-    policy: Policy
-    evaluators: Mapping[str, EvaluatorInfo]
-    matched: Collection[str] = ()
-    forms: Forms = field(default_factory=Forms)
-    readers: Sequence[Reader]
-    held_bytes: int = 256 << 20
 
 
 class Judging:
@@ -141,12 +123,12 @@ class Judging:
         if not self._reading or now - self._looked >= _READING:
             self._looked = now
             got_on = self._judge_some(now)
-            for overdue in self.spans.overdue(now):
-                if got_on and self._next_due() == _MORE:  # assembly is behind
+            if got_on and self._next_due() == _MORE:  # assembly is behind
+                for overdue in self.spans.overdue(now + _PATIENCE):
                     self._finish(_skipped(overdue, Reason.OVERLOADED), overdue, ())
-                else:
-                    self._faults.once("a span was held and forgotten; it leaves unjudged")
-                    self._give_up(overdue, "NoVerdict")
+            for forgotten in self.spans.overdue(now):
+                self._faults.once("a span was held and forgotten; it leaves unjudged")
+                self._give_up(forgotten, "NoVerdict")
         self._schedule(now, 0.0 if got_on else _BREATHER)
 
     async def drain(self, until: float) -> None:
@@ -169,14 +151,20 @@ class Judging:
             self._timer.cancel()
 
     def _judge_some(self, now: float) -> bool:
-        """Judge some of what waits no longer, and tell whether there was anything."""
-        try:
-            candidates = self._assembler.ready(now, _AT_ONCE)
-        except Exception as error:  # noqa: BLE001 (the spans leave when their time is up)
-            self._faults.report("assembly failed", error)
-            return False
-        self._judge(candidates)
-        return bool(candidates)
+        """Judge what waits no longer for a slice of time, and tell whether there was anything."""
+        began = time.perf_counter()
+        got_on = False
+        while time.perf_counter() - began < _SLICE:
+            try:
+                candidates = self._assembler.ready(now, _AT_ONCE)
+            except Exception as error:  # noqa: BLE001 (the spans leave when their time is up)
+                self._faults.report("assembly failed", error)
+                break
+            if not candidates:
+                break
+            self._judge(candidates)
+            got_on = True
+        return got_on
 
     def _next_due(self) -> float | None:
         try:
@@ -204,21 +192,23 @@ class Judging:
             if candidate.skipped is not None:
                 self._finish(candidate, pending, ())
             elif candidate.interactions:
-                task = asyncio.get_running_loop().create_task(self._evaluate(candidate, pending))
+                seconds = max(0.0, min(self._options.score_deadline, pending.until - _PATIENCE - self._clock()))
+                self.spans.extend(pending, self._clock() + seconds + _PATIENCE)
+                task = asyncio.get_running_loop().create_task(self._evaluate(candidate, pending, seconds))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             else:  # a mere step on the way to an answer
                 self._outbox.release(self.spans.release(pending))
 
-    async def _evaluate(self, candidate: Candidate, pending: Pending) -> None:
+    async def _evaluate(self, candidate: Candidate, pending: Pending, seconds: float) -> None:
         names = self._options.evaluators
         choices: Sequence[Mapping[str, Evaluation]]
         try:
             evaluations = [
                 self._engine.evaluate(
                     interaction,
-                    self._options.policy.decide(_attribute(interaction, pending.matched), interaction.trace_id),
-                    max(0.0, min(self._options.score_deadline, pending.until - _PATIENCE - self._clock())),
+                    self._options.decide(interaction, pending.matched),
+                    seconds,
                     partial(self._late, candidate, pending, choice),
                 )
                 for choice, interaction in enumerate(candidate.interactions)
@@ -307,21 +297,3 @@ def _skipped(pending: Pending, reason: Reason) -> Candidate:
 
 def _service(resource: Resource) -> str:
     return next((pair.value.string_value for pair in resource.attributes if pair.key == "service.name"), "")
-
-
-def _attribute(interaction: Interaction, matched: Mapping[str, object]) -> Callable[[str], object]:
-    """Return the lookup for rules: the span's attributes, its segments, and what assembly learned from its trace."""
-    known = {
-        "service.name": interaction.service,
-        "gen_ai.agent.name": interaction.agent,
-        "gen_ai.conversation.id": interaction.conversation,
-        "gen_ai.request.model": interaction.model,
-    }
-
-    def lookup(name: str) -> object:
-        value = matched.get(name)
-        if value is None:
-            value = interaction.segments.get(name)
-        return value if value is not None else known.get(name) or None
-
-    return lookup

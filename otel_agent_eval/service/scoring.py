@@ -20,7 +20,8 @@ from otel_agent_eval.conventions.span import view_log, view_span
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.service.faults import Faults
 from otel_agent_eval.service.held import Envelope, Wrapping, hold, remove
-from otel_agent_eval.service.judging import Judging, ScoringOptions
+from otel_agent_eval.service.judging import Judging
+from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox
 from otel_agent_eval.service.spans import Pending, digest_of
 from otel_agent_eval.service.turns import Turns

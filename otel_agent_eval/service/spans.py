@@ -44,7 +44,7 @@ class Spans:
     """Keeps spans by their ids, and counts the bytes of those that are held."""
 
     def __init__(self) -> None:
-        self.waiting: dict[Key, Pending] = {}  # in order of arrival
+        self.waiting: dict[Key, Pending] = {}  # roughly in order of `until`
         self._silent: OrderedDict[Key, Pending] = OrderedDict()
         self._judged: OrderedDict[Key, tuple[int, JudgedSpan]] = OrderedDict()
         self.held_bytes = 0
@@ -61,6 +61,12 @@ class Spans:
         held, pending.held = pending.held, []
         self.held_bytes -= sum(span.size for span in held)
         return held
+
+    def extend(self, pending: Pending, until: float) -> None:
+        """Let a span wait until then, as the last of all."""
+        if self.waiting.pop(pending.key, None) is not None:
+            self.waiting[pending.key] = pending
+            pending.until = until
 
     def overdue(self, now: float) -> Iterator[Pending]:
         """Yield the spans whose time is up; release each before asking for the next."""

@@ -152,9 +152,9 @@ async def test_more_than_may_be_held_leaves_as_overloaded_the_oldest_first(otlp_
             await live.send(traces(item))
         await arrived(otlp_sink, Signal.TRACES, 3)
         left = [item.span_id for item in otlp_sink.spans()]
-        reasons = {own(item)["agent_eval.rudeness.reason"] for item in otlp_sink.spans()[:3]}
+        reasons = {own(item)["agent_eval.rudeness.reason"] for item in otlp_sink.spans()}
         counted = await live.metric("agent_eval_evaluations_raw_total", agent_eval_reason="overloaded")
-    assert left[:3] == [item.span_id for item in sent[:3]]
+    assert set(left) == {item.span_id for item in sent[:3]}
     assert reasons == {"overloaded"}
     assert counted == 3
     assert len(otlp_sink.spans()) == 5
