@@ -86,6 +86,7 @@ def _without_text(trace: Trace, node: Node, twins: list[Node]) -> Fate:
     if extract.by_reference:
         return Fate(Reason.BY_REFERENCE)
     known = min((twin for twin in twins if twin.texts or _captured(twin)), key=_preference, default=None)
+    known = known or next((inner for inner in _calls_inside(node) if inner.texts), None)  # a stream, around its call
     if known is not None:
         return _repeat_of(trace, known)
     return Fate(Reason.NO_ANSWER if extract.output_captured else Reason.CONTENT_NOT_CAPTURED)
@@ -140,11 +141,12 @@ def _nested(node: Node) -> Iterator[Node]:
             yield above
         elif above.role is Role.AGENT or above.role in HIDDEN or (above.role is Role.CHAIN and not node.texts):
             break
-    yield from (
-        below
-        for below in descendants(node, into=lambda n: n.role not in HIDDEN and n.role is not Role.AGENT)
-        if below.role is Role.LLM
-    )
+    yield from _calls_inside(node)
+
+
+def _calls_inside(node: Node) -> Iterator[Node]:
+    below = descendants(node, into=lambda n: n.role not in HIDDEN and n.role is not Role.AGENT)
+    return (inner for inner in below if inner.role is Role.LLM)
 
 
 def _beside(node: Node) -> Iterator[Node]:

@@ -18,7 +18,7 @@ from otel_agent_eval.assembly.trace import (
     last_user_turn,
     previous_answer,
 )
-from otel_agent_eval.conventions.documents import tool_documents
+from otel_agent_eval.conventions.documents import documents_in, has_documents, tool_documents
 from otel_agent_eval.conventions.extract import Role
 from otel_agent_eval.evaluation.interaction import Document, Turn
 
@@ -30,6 +30,7 @@ _RETRIEVES = re.compile(
     r"|(?:\b|_)(?:docs?|query|queries|rag|faqs?|kb|find)(?:\b|_)",
     re.IGNORECASE,
 )
+_ENDS_RUN = re.compile(r"final_?(?:answer|result|output|response)(?:_?tool)?", re.IGNORECASE)  # it is given the answer
 _SEEN = 80  # comparable characters of a document that show it in a prompt
 
 
@@ -124,6 +125,8 @@ def _retrieves(node: Node) -> bool:
         return False
     if node.role is not Role.TOOL:
         return True
+    if _ENDS_RUN.fullmatch(extract.tool_name or node.name):
+        return False
     named = _RETRIEVES.search(extract.tool_name or node.name)
     return bool(extract.documents) and bool(named or any(is_substantial(d.text) for d in extract.documents))
 
@@ -228,6 +231,9 @@ def _from_prompt(node: Node, retrieved: Retrieved, pasted: Sequence[str], ids: S
     for step in _prompt_steps(node):
         variables = {**step.extract.variables, **variables} if step.extract is not None else variables
     texts = pasted_variables(variables) or pasted
+    records = [d for text in texts if has_documents(text) for d in documents_in(text)]
+    if records:  # pasted as JSON
+        return records
     cut = [piece for text in texts for piece in pieces(text, len(ids))]
     if len(cut) == len(ids):
         span_id = retrieved.nodes[-1].span_id if retrieved.nodes else ""

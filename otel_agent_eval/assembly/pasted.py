@@ -14,8 +14,11 @@ _INDENT = r"^[ \t#*>]*"
 _NAME = re.compile(rf"\b(?:{_NAMES})\b", re.IGNORECASE)
 _OPENS_BLOCK = re.compile(r"[^\n:]{0,80}:[ \t*]*(?:\n|\Z)")  # Answer only from this context:
 _OPENS_LINE = re.compile(r"[*]*[ \t]*:[ \t*]*")  # Context: Paris is the capital of France. Question: ...
-_BEFORE_LINE = re.compile(r"(?:\A[ \t#*>]*|[.!?]\s+)(?:(?:the|retrieved|relevant|additional)\s+){0,2}\Z", re.IGNORECASE)
+_BEFORE_LINE = re.compile(
+    r"(?:\A[ \t#*>]*|[.!?]\s+)(?:(?:the|retrieved|relevant|additional|new)\s+){0,2}\Z", re.IGNORECASE
+)
 _OPENS_BELOW = re.compile(r"\b(?:following|below)\b", re.IGNORECASE)  # Use the following pieces of context to answer.
+_MIN_LETTERS = 8  # of what was pasted; less is a mark of the prompt itself
 _MAX_NAMES = 64  # words that could open pasted text, looked at in one message
 _MAX_LEAD = 120  # characters before such a word in its line
 _FENCE = re.compile(r"\s*^[ \t]*([-=#*~`]{3,})[^\n]*\n(?P<body>.*?)(?:^[ \t]*\1[^\n]*$|\Z)", re.DOTALL | re.MULTILINE)
@@ -25,7 +28,8 @@ _END = re.compile(
     r"(?:question|query|questions|answer|input|request|message|instructions?|task|chat history|conversation|user"
     r"|human)\b[^\n:]{0,40}:"
     r"|^[ \t]*(?:given|using|based on|according to|answer|use|respond|reply|please)\b[^\n]{0,120}"
-    r"\b(?:context|documents?|sources?|information|passages?|question|query|above)\b",
+    r"\b(?:context|documents?|sources?|information|passages?|question|query|above)\b"
+    r"|^[ \t]*provide your\b[^\n:]{0,40}:",  # CrewAI
     re.IGNORECASE | re.MULTILINE,
 )
 _QUESTION = re.compile(
@@ -64,9 +68,11 @@ def take_apart(message: str) -> Stuffed:
     else:
         body, after = _split_question(message[at:])
     body = body.strip()
+    if sum(map(str.isalpha, body[: _MIN_LETTERS * 8])) < _MIN_LETTERS:
+        return Stuffed((), "", message)
     rest = (message[:before].rstrip() + "\n" + after).strip()
     bare = "" if fenced or end else after.strip()
-    return Stuffed((body,) if body else (), _question(rest) or bare, rest)
+    return Stuffed((body,), _question(rest) or bare, rest)
 
 
 def _opening(message: str) -> tuple[int, int] | None:

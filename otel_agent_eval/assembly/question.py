@@ -87,10 +87,10 @@ def _enclosing_questions(node: Node) -> list[str]:
 def _unstuffed(message: str, stuffed: Stuffed, stated: Sequence[str], queries: Sequence[str]) -> str:
     """Return the question in a user message: the whole message, unless it is a template around a stated question.
 
-    Without a mark of pasted text the question must be a whole line of the message.
+    Without a mark of pasted text the question must be a whole line of the message, or all that follows its label.
     """
     flat = comparable(message)
-    lines = {comparable(line) for line in message.splitlines()}
+    lines = {comparable(part) for line in message.splitlines() for part in (line, line.partition(": ")[2])}
     for text in (*stated, *queries) if stuffed.pasted else stated:
         short = comparable(text)
         if short and short != flat and short in flat and (stuffed.pasted or (short in lines and len(lines) > 1)):

@@ -242,7 +242,7 @@ def _is_record(item: Mapping[str, Json]) -> bool:
         return True
     return (
         any(isinstance(item.get(key), str) for key in ("text", "content", "snippet", "chunk", "document", "passage"))
-        and any(key in item for key in (*_ID_KEYS, *_SCORE_KEYS, "metadata", "title"))
+        and any(key in item for key in (*_ID_KEYS, *_SCORE_KEYS, "metadata", "meta_data", "meta", "title", "name"))
         and not isinstance(item.get("type"), str)
     )
 
