@@ -29,12 +29,13 @@ class Limits:
     """How much waits and how much goes at once.
 
     - `capacity`: interactions that wait or are in work; more are `overloaded`.
-    - `batch`, `characters`: most interactions of a batch, and most text (one interaction may be longer).
+    - `batch`, `characters`: most interactions of a batch, and most text (one interaction may be longer). A CPU gains
+      nothing from large batches, and all of a batch wait for its last.
     - `linger`: seconds that an idle worker waits for company for the first interaction of a batch.
     """
 
     capacity: int = 1024
-    batch: int = 16
+    batch: int = 4
     characters: int = 100_000
     linger: float = 0.002
 
@@ -172,11 +173,12 @@ class Engine:
             self._in_work -= len(batch)
 
     def _take(self) -> list[_Job]:
+        """Take the newest: under overload the oldest are about to leave, and work on them would come too late."""
         queue = self._fresh or self._late
         batch: list[_Job] = []
         room = self._limits.characters
-        while queue and len(batch) < self._limits.batch and (room >= queue[0].size or not batch):
-            job = queue.popleft()
+        while queue and len(batch) < self._limits.batch and (room >= queue[-1].size or not batch):
+            job = queue.pop()
             room -= job.size
             batch.append(job)
         return batch

@@ -102,7 +102,7 @@ async def test_a_batch_is_bounded_by_its_text() -> None:
     worker = FakeWorker()
     async with running(worker, characters=1000) as engine:
         await asyncio.gather(*(engine.evaluate(answer(n), DECISIONS) for n in (400, 400, 400, 5000, 1)))
-    assert [[len(text) for text in batch] for _, batch in worker.batches] == [[400, 400], [400], [5000], [1]]
+    assert [[len(text) for text in batch] for _, batch in worker.batches] == [[1], [5000], [400, 400], [400]]
 
 
 async def test_reasons_are_answered_without_a_model() -> None:
@@ -193,7 +193,7 @@ async def test_late_ones_wait_until_nothing_fresh_does_and_give_way_when_it_is_f
         worker.gate.set()
         await asyncio.gather(busy, *fresh)
         await asyncio.sleep(0.05)
-    assert [len(batch[0]) for _, batch in worker.batches] == [1, 4, 5, 3]
+    assert [len(batch[0]) for _, batch in worker.batches] == [1, 5, 4, 3]
     assert late == ["late"]
 
 
