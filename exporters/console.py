@@ -24,7 +24,7 @@ _HEADER_EVERY = 40
 _STYLES = {Label.PASS.value: "green", Label.FAIL.value: "bold red"}
 _PLAIN_TEXT_LIMIT = 120
 _ELSEWHERE = "(in log records)"
-"""In place of an answer that was judged but is not on its span."""
+"""In place of texts that were judged but are not on their span."""
 
 
 class PipeSafeConsole(Console):
@@ -86,10 +86,9 @@ def table(found: list[Row], width: int, *, header: bool) -> Table:
     for title, size in (sizes | dict.fromkeys(_COLUMNS, _VERDICT_WIDTH)).items():
         result.add_column(title, width=size, no_wrap=True, overflow="ellipsis")
     for row in found:
-        question = [Text(row.question)] if with_question else []
-        answer = Text(
-            row.answer or _ELSEWHERE, style="dim" if not row.answer else "red" if row.label == Label.FAIL else ""
-        )
+        asked, answered = _texts(row)
+        question = [Text(asked, style="" if row.answer else "dim")] if with_question else []
+        answer = Text(answered, style="dim" if not row.answer else "red" if row.label == Label.FAIL else "")
         cells = [_cell(row.verdicts.get(name)) for name in _COLUMNS]
         result.add_row(_clock(row.time), Text(row.agent or row.service), *question, answer, *cells)
         for note in _notes(row):
@@ -102,7 +101,8 @@ def plain_line(row: Row) -> str:
     shown = [(name, row.verdicts[name]) for name in _COLUMNS if name in row.verdicts] + list(_others(row))
     verdicts = "  ".join(f"{name}: {describe(verdict)}" for name, verdict in shown)
     who = "/".join(part for part in (row.service, row.agent) if part)
-    texts = f"Q: {_short(row.question)}  A: {_short(row.answer)}"
+    asked, answered = _texts(row)
+    texts = f"Q: {_short(asked)}  A: {_short(answered)}"
     return f"{_clock(row.time)}  {row.label or '-':4}  {who}  {verdicts}  {texts}"
 
 
@@ -146,6 +146,13 @@ def _clock(nanoseconds: int) -> str:
         return datetime.fromtimestamp(nanoseconds / 1e9, UTC).astimezone().strftime("%H:%M:%S")
     except (OverflowError, ValueError, OSError):  # a sender's clock can say anything
         return "--:--:--"
+
+
+def _texts(row: Row) -> tuple[str, str]:
+    """Give the question and the answer. Where an answer was scored and is not on the span, log records held it."""
+    if row.answer or all(verdict.score is None for verdict in row.verdicts.values()):
+        return row.question, row.answer
+    return row.question or _ELSEWHERE, _ELSEWHERE
 
 
 def _short(text: str) -> str:

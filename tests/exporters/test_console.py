@@ -65,6 +65,17 @@ def test_row_holds_texts_and_verdicts() -> None:
     assert row.verdicts["faithfulness"].reason == "no_context"
 
 
+def test_texts_that_were_scored_in_log_records_are_said_to_be_there() -> None:
+    (row,) = rows(request(TOXIC))
+    assert plain_line(row).endswith("Q: (in log records)  A: (in log records)")
+
+
+def test_texts_that_nobody_captured_are_not_said_to_be_in_log_records() -> None:
+    silent = {"agent_eval.toxicity.outcome": "skipped", "agent_eval.toxicity.reason": "content_not_captured"}
+    (row,) = rows(request(silent))
+    assert "log records" not in plain_line(row)
+
+
 @pytest.mark.parametrize(
     "attributes",
     [
