@@ -41,7 +41,7 @@ OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=SPAN_ONLY; the gateway's log 
 def demo() -> None:
     """Run the demonstration; exit with 1 where the gateway cannot start."""
     try:
-        uvloop.run(_demonstrate(Console()))
+        uvloop.run(_demonstrate(Console(soft_wrap=True)))  # commands stay in one line
     except (ListenError, ModelError) as error:
         sys.exit(f"otel-agent-eval: {error}")
 
@@ -74,10 +74,11 @@ async def _demonstrate(console: Console) -> None:
 
 
 def _config() -> Config:
-    """Return the embedded defaults, on whatever ports are free, with the console as the only destination."""
+    """Return the embedded defaults, on whatever ports are free, shown on the console, with time for a busy machine."""
     text = files("otel_agent_eval.config").joinpath("default.yaml").read_text("utf-8")
     for port in ("4317", "4318"):
         text = text.replace(f"127.0.0.1:{port}", "127.0.0.1:0")
+    text = text.replace("mode: annotate", f"mode: annotate\n    score_deadline: {_LONGEST_WAIT}s")
     text += '  telemetry: {metrics: {address: "127.0.0.1:0"}}\n'
     return loads(text, DEFAULTS, {}).config
 
