@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 
-from otel_agent_eval.receivers.decode import count_items, decode_protobuf
+from otel_agent_eval.receivers.decode import count_items, decode_repaired, parse
 from otel_agent_eval.receivers.errors import Cause, Rejection, TooLarge, Unavailable, Undecodable
 from otel_agent_eval.receivers.gunzip import gunzip
 from otel_agent_eval.receivers.otlp_json import decode_json
@@ -74,10 +74,7 @@ class Intake:
         try:
             self._check_open()
             metadata = self._metadata(headers)
-            if (gzip or json) and len(body) > _OFF_LOOP_BYTES:
-                body, request = await asyncio.to_thread(self._decode, signal, body, gzip, json)
-            else:
-                body, request = self._decode(signal, body, gzip, json)
+            body, request = await self._read(signal, body, gzip=gzip, json=json)
             items = count_items(request)
             if body:  # an empty request is a success that leaves nothing to do
                 await self._sink(Payload(signal, body, items, metadata), request)
@@ -87,17 +84,28 @@ class Intake:
             raise rejection from None
         self.observe(signal, transport, items, None)
 
+    async def _read(self, signal: Signal, body: bytes, *, gzip: bool, json: bool) -> tuple[bytes, ExportRequest]:
+        """Decompress and decode, in a thread where it takes long."""
+        if (gzip or json) and len(body) > _OFF_LOOP_BYTES:
+            body, request = await asyncio.to_thread(self._decode, signal, body, gzip, json)
+        else:
+            body, request = self._decode(signal, body, gzip, json)
+        if request is None:
+            return await asyncio.to_thread(decode_repaired, signal, body)
+        return body, request
+
     def _check_open(self) -> None:
         if self._stopping:
             raise Unavailable(Cause.STOPPING, "shutting down")
 
-    def _decode(self, signal: Signal, body: bytes, gzip: bool, json: bool) -> tuple[bytes, ExportRequest]:
+    def _decode(self, signal: Signal, body: bytes, gzip: bool, json: bool) -> tuple[bytes, ExportRequest | None]:
+        """Return the decompressed body and its message, None where protobuf refuses it."""
         if len(body) > self.max_bytes:
             raise TooLarge(self.max_bytes)
         if gzip:
             body = gunzip(body, self.max_bytes)
         if not json:
-            return body, decode_protobuf(signal, body)
+            return body, parse(signal, body)
         request = decode_json(signal, body)
         return request.SerializeToString(), request
 

@@ -200,7 +200,7 @@ async def test_unforeseen_error_is_retryable_leaks_nothing_and_is_logged_once(
 async def test_fault_of_our_own_while_decoding_is_retryable_too(
     client: httpx.AsyncClient, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("otel_agent_eval.receivers.intake.decode_protobuf", None)
+    monkeypatch.setattr("otel_agent_eval.receivers.intake.parse", None)
     answer = await client.post("/v1/traces", content=BODY, headers=PROTOBUF)
     assert answer.status_code == 503
     assert kept.observed == [(Signal.TRACES, Transport.HTTP, 0, Cause.INTERNAL)]

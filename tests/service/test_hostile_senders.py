@@ -281,3 +281,13 @@ async def test_json_with_lone_surrogates_does_not_break_it(otlp_sink: OtlpSink) 
         assert response.status_code == 200
         await arrived(otlp_sink, Signal.TRACES, 1)
     assert own(otlp_sink.spans()[0])["agent_eval.label"] == "pass"
+
+
+async def test_text_that_is_not_utf8_costs_only_its_broken_bytes(otlp_sink: OtlpSink) -> None:
+    sent = traces(answer("Paris XX."), span("plain")).SerializeToString().replace(b"XX", b"\xff\xc3")
+    async with running(otlp_sink) as live:
+        assert (await live.post(sent)).status_code == 200
+        await arrived(otlp_sink, Signal.TRACES, 2)
+    judged = next(item for item in otlp_sink.spans() if own(item))
+    assert own(judged)["agent_eval.label"] == "pass"
+    assert "Paris ??." in str(judged)
