@@ -101,7 +101,9 @@ def main() -> None:
     print_table("answers scored", answers)
     print_table("plain telemetry meanwhile", plain)
     write(
-        options.out, {"worker": options.worker, "tokens": tokens, "answers": answers, "plain": plain}, before | tokens
+        options.out,
+        {"worker": options.worker, "tokens": tokens, "answers": answers, "plain": plain},
+        {**before, **tokens},
     )
 
 
