@@ -12,6 +12,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from otel_agent_eval.exporters.connections import explained
 from otel_agent_eval.exporters.exporter import ExportError, Permanent, Retryable, Unsupported
 from otel_agent_eval.signals import RESPONSE_TYPES, ExportResponse, Signal
 
@@ -33,11 +34,12 @@ _UNSUPPORTED_STATUSES = frozenset(
 )  # a backend without the signal has no such path, or only a page there
 
 
-def read_grpc_error(code: grpc.StatusCode, details: str | bytes | None) -> ExportError:
-    """Read a gRPC status and its `grpc-status-details-bin`, if any."""
+def read_grpc_error(code: grpc.StatusCode, details: str | bytes | None, message: str = "") -> ExportError:
+    """Read a gRPC status, its `grpc-status-details-bin`, if any, and its message."""
     retry_after = _retry_delay(details) if isinstance(details, bytes) else None
     if code in _RETRYABLE_CODES or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and retry_after is not None):
-        return Retryable(code.name, retry_after)
+        kind = explained(code.name, message) if code is grpc.StatusCode.UNAVAILABLE else code.name
+        return Retryable(kind, retry_after)
     return Unsupported(code.name) if code is grpc.StatusCode.UNIMPLEMENTED else Permanent(code.name)
 
 

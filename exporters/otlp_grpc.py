@@ -71,7 +71,7 @@ class OtlpGrpcExporter:
         except grpc.aio.AioRpcError as error:
             trailing = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ())
             details = next((value for key, value in trailing if key == "grpc-status-details-bin"), None)
-            raise read_grpc_error(error.code(), details) from None
+            raise read_grpc_error(error.code(), details, error.details() or "") from None
         return self._rejections.note(payload.signal, *read_response(payload.signal, answer))
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ import httpx
 
 from otel_agent_eval import __version__
 from otel_agent_eval.exporters.answers import MAX_RESPONSE_BYTES, read_http_error, read_response
+from otel_agent_eval.exporters.connections import explained
 from otel_agent_eval.exporters.exporter import Retryable, Unsupported
 from otel_agent_eval.exporters.headers import check_headers, with_metadata
 from otel_agent_eval.exporters.rejections import RejectionLog
@@ -83,7 +84,7 @@ class OtlpHttpExporter:
                     raise read_http_error(answer.status_code, answer.headers)
                 content = await _read_bounded(answer)
         except (httpx.TransportError, TimeoutError) as error:
-            raise Retryable(type(error).__name__) from None
+            raise Retryable(explained(type(error).__name__, str(error))) from None
         content_type = answer.headers.get("content-type", "application/x-protobuf")
         return self._rejections.note(payload.signal, *read_response(payload.signal, content, content_type))
 

@@ -1,5 +1,6 @@
 """`otel-agent-eval run`: the gateway."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from otel_agent_eval.commands.configuration import loaded
 def run(path: Path | None) -> None:
     """Run the gateway until it is told to stop; exit with 1 where its configuration is wrong or it cannot start."""
     config = loaded(path).config
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # it writes lines of its own between those of the log
     from otel_agent_eval.service.run import run as serve  # noqa: PLC0415 (a wrong configuration is told at once)
 
     sys.exit(serve(config))

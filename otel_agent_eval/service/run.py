@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import replace
 
 import uvloop
 
@@ -14,6 +15,7 @@ from otel_agent_eval.exporters.plugins import PluginError
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.receivers import ListenError
 from otel_agent_eval.service import log_format
+from otel_agent_eval.service.build import destination_signals
 from otel_agent_eval.service.gateway import Gateway
 
 _log = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ async def _serve(config: Config) -> int:
         loop.add_signal_handler(number, _stop, stopping, number)
     try:
         gateway = Gateway(config)
+        _tell_where_it_goes(config)
         await gateway.start()
     except (ListenError, ModelError, PluginError, ValueError) as error:
         sys.stderr.write(f"otel-agent-eval: {error}\n")
@@ -44,6 +47,13 @@ async def _serve(config: Config) -> int:
         logging.shutdown()
         os._exit(0)  # the interpreter would wait for every thread
     return 0
+
+
+def _tell_where_it_goes(config: Config) -> None:
+    """Log the destinations, without what can be a secret in a URL."""
+    for name, signals in destination_signals(config).items():
+        endpoints = {key: str(replace(url, query="")) for key, url in config.exporters[name].endpoints().items()}
+        _log.info("sending", extra={"destination": name, "signals": sorted(map(str, signals)), **endpoints})
 
 
 def _calm_collector() -> None:

@@ -22,6 +22,7 @@ from otel_agent_eval.exporters import (
     Unsupported,
     signal_urls,
 )
+from otel_agent_eval.exporters.connections import explained
 from otel_agent_eval.signals import Payload, Signal
 
 UNKNOWN_FIELD = bytes.fromhex("a20603616263")  # field 100, length-delimited, "abc"
@@ -115,7 +116,7 @@ async def test_nobody_listening_is_retryable_and_found_again_when_back(transport
         if transport == "grpc"
         else OtlpHttpExporter("h", signal_urls(f"http://{endpoint}"))
     )
-    with pytest.raises(Retryable):
+    with pytest.raises(Retryable, match="nothing listens there"):
         await exporter.export(PAYLOAD)
     with OtlpSink(**{f"{transport}_port": port}) as sink:
         for _ in range(50):
@@ -240,3 +241,24 @@ async def test_endless_answer_is_not_read_to_its_end() -> None:
     assert await exporter.export(PAYLOAD) == 0
     await exporter.close()
     server.close()
+
+
+async def test_wrong_kind_of_port_is_named(otlp_sink: OtlpSink) -> None:
+    grpc_port, http_port = otlp_sink.grpc_endpoint, otlp_sink.http_endpoint.removeprefix("http://")
+    wrong: dict[str, Exporter] = {
+        "it speaks no HTTP/1": OtlpHttpExporter("h", signal_urls(f"http://{grpc_port}")),
+        "it speaks no gRPC": OtlpGrpcExporter("g", http_port, insecure=True),
+        "TLS handshake failed.*tls.insecure": OtlpGrpcExporter("g", grpc_port),
+        "TLS handshake failed.*http://": OtlpHttpExporter("h", signal_urls(f"https://{http_port}")),
+        "its name cannot be resolved": OtlpHttpExporter("h", signal_urls("http://nowhere.invalid")),
+        "name cannot be resolved": OtlpGrpcExporter("g", "nowhere.invalid:4317", insecure=True),
+    }
+    for said, exporter in wrong.items():
+        with pytest.raises(Retryable, match=said):
+            await exporter.export(PAYLOAD)
+        await exporter.close()
+
+
+def test_of_a_message_nothing_is_passed_on_but_what_is_known_about_connections() -> None:
+    assert explained("UNAVAILABLE", "no room for 'my secret'") == "UNAVAILABLE"
+    assert explained("UNAVAILABLE", "my secret: Connection refused") == "UNAVAILABLE (nothing listens there)"

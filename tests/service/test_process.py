@@ -216,6 +216,8 @@ def test_the_log_is_json_and_holds_no_content(otlp_sink: OtlpSink, tmp_path: Pat
         gateway.popen.terminate()
         assert gateway.popen.wait(20) == 0
     assert any(record.get("error_type") == "KeyError" for record in gateway.records())
+    (sending,) = (record for record in gateway.records() if record["message"] == "sending")
+    assert sending["endpoint"] == otlp_sink.http_endpoint
     assert not any(secret in gateway.log.read_text() for secret in secrets)
 
 
