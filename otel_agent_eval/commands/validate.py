@@ -8,6 +8,12 @@ from otel_agent_eval.commands.configuration import loaded
 from otel_agent_eval.config import Config
 from otel_agent_eval.signals import Signal
 
+_WITHOUT_PIPELINE = {
+    Signal.TRACES: "no pipeline: they are refused, and nothing is scored",
+    Signal.LOGS: "no pipeline: they are refused, content in them is not read, and scores do not leave as events",
+    Signal.METRICS: "no pipeline: they are refused, and those of scores are not pushed",
+}
+
 
 def validate(path: Path | None) -> None:
     """Print the pipelines of a configuration; exit with 1 where it is wrong."""
@@ -16,8 +22,13 @@ def validate(path: Path | None) -> None:
 
 
 def _summary(config: Config) -> Iterator[str]:
-    """Yield a line for each pipeline: where from, through what, where to."""
-    for signal, pipeline in config.service.pipelines.by_signal().items():
+    """Yield a line for each signal: where from, through what, where to."""
+    pipelines = config.service.pipelines.by_signal()
+    for signal, effect in _WITHOUT_PIPELINE.items():
+        pipeline = pipelines.get(signal)
+        if pipeline is None:
+            yield f"{signal + ':':8} {effect}"
+            continue
         steps = [
             ", ".join(_receiver(config, name) for name in pipeline.receivers) or "(only the gateway's own)",
             *(_processor(config, name, signal) for name in pipeline.processors),

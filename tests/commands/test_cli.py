@@ -77,6 +77,7 @@ def test_a_right_configuration_is_summarised_with_its_warnings(tmp_path: Path) -
     assert done.stdout.splitlines() == [
         "valid: c.yaml",
         "  traces:  otlp (grpc 127.0.0.1:4317, http [::]:4318) -> agent_eval (side: toxicity) -> otlp (tempo:4317)",
+        "  logs:    no pipeline: they are refused, content in them is not read, and scores do not leave as events",
         "  metrics: (only the gateway's own) -> otlphttp/prometheus (http://prometheus:9090/otlp/v1/metrics)",
         "  /metrics, /healthz, /readyz: 127.0.0.1:8888",
     ]
