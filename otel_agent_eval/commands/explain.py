@@ -40,7 +40,7 @@ def explain(files: Sequence[Path], config: Path | None, *, as_json: bool) -> Non
     found = explanations(*split(requests), evaluators, policy, selector(settings))
     if as_json:
         sys.stdout.writelines(f"{json.dumps(_as_json(explanation))}\n" for explanation in found)
-    else:
+    elif requests:
         _show(found)
     if errors:
         sys.exit(1)

@@ -63,9 +63,9 @@ def score(source: Path, target: Path, names: Sequence[str], config: Path | None)
         size = None if source == _STANDARD else source.stat().st_size
         bad, failed = _score_all(read_rows(reader), writer, metrics, size)
     if bad:
-        sys.stderr.write(f"{bad} rows could not be read: see their error\n")
+        sys.stderr.write(f"rows that could not be read: {bad}; see their error\n")
     if failed:
-        sys.stderr.write(f"{failed} evaluations failed: see their error_type\n")
+        sys.stderr.write(f"evaluations that failed: {failed}; see their error_type\n")
     if bad or failed:
         sys.exit(1)
 

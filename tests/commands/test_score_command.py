@@ -122,7 +122,7 @@ def test_what_breaks_the_evaluator_is_failed_alone(tmp_path: Path, capsys: pytes
 
     assert [row["length"]["outcome"] for row in rows] == ["scored", "failed", "scored"]
     assert rows[1]["length"] == {"outcome": "failed", "error_type": "KeyError"}
-    assert "1 evaluations failed" in capsys.readouterr().err
+    assert "evaluations that failed: 1;" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("fake")
