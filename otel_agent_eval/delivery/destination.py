@@ -187,10 +187,10 @@ class Destination:
             try:
                 return await self._exporter.export(entry.payload), Fate.SENT
             except Unsupported as error:
-                self._fail(error.kind)
                 if signal is not Signal.TRACES:  # without traces a destination is broken, not limited
                     self._switch_off(signal, error.kind)
                     return 0, Fate.UNSUPPORTED
+                self._fail(error.kind)
                 return 0, Fate.REJECTED
             except Permanent as error:
                 self._fail(error.kind)
@@ -264,3 +264,4 @@ class Destination:
                 extra={"destination": self.name, "signal": signal.value, "error": kind},
             )
         self._off_until[signal] = self._clock() + _ASK_AGAIN_AFTER
+        self._last_error = LastError(kind, time.time())
