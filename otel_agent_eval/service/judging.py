@@ -26,7 +26,7 @@ from otel_agent_eval.service.faults import Faults
 from otel_agent_eval.service.held import HeldSpan
 from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox
-from otel_agent_eval.service.spans import Pending, Spans, digest_of
+from otel_agent_eval.service.spans import Pending, Spans, bare, digest_of
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _PATIENCE = 5.0
 """Seconds beyond all that a span can rightly wait for; one that is still held then was forgotten."""
 _READING = 1.0
 """Seconds for which judging waits for requests that are being read: the spans of one request belong together."""
-_SLICE = 0.01
+_SLICE = 0.005
 """Seconds of assembling after which the rest of the event loop has its turn."""
 _AT_ONCE = 8
 """Spans that are assembled at once, or a few times as many of one trace: up to a millisecond each."""
@@ -90,6 +90,7 @@ class Judging:
         options = self._options
         pending = Pending(
             key=(view.trace_id, view.span_id),
+            extract=bare(extract),
             resource=resource,
             metadata=metadata,
             flags=span.flags,
@@ -253,8 +254,15 @@ class Judging:
         candidate = Candidate(
             trace_id=pending.key[0],
             span_id=pending.key[1],
-            extract=Extract(convention=""),
-            interactions=(Interaction(answer="", service=_service(pending.resource)),),
+            extract=pending.extract,
+            interactions=(
+                Interaction(
+                    answer="",
+                    service=_service(pending.resource),
+                    agent=pending.extract.agent,
+                    model=pending.extract.model,
+                ),
+            ),
         )
         try:
             failed = dict.fromkeys(self._options.evaluators, Failed(error_type))
@@ -292,7 +300,7 @@ class Judging:
 
 def _skipped(pending: Pending, reason: Reason) -> Candidate:
     trace_id, span_id = pending.key
-    return Candidate(trace_id=trace_id, span_id=span_id, extract=Extract(convention=""), skipped=reason)
+    return Candidate(trace_id=trace_id, span_id=span_id, extract=pending.extract, skipped=reason)
 
 
 def _service(resource: Resource) -> str:

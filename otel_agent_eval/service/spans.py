@@ -24,11 +24,12 @@ Key = tuple[str, str]
 class Pending:
     """What must be known of a span when its verdict comes.
 
-    `digest` tells the same span sent again from another with the same ids. `until` is when it leaves, come what may.
-    `held` is empty in side mode and once the span has left.
+    `extract` says who answered, without any text. `digest` tells the same span sent again from another with the same
+    ids. `until` is when it leaves, come what may. `held` is empty in side mode and once the span has left.
     """
 
     key: Key
+    extract: Extract
     resource: Resource
     metadata: Mapping[str, str]
     flags: int
@@ -90,15 +91,15 @@ class Spans:
     def remember_judged(self, pending: Pending, judged: JudgedSpan) -> None:
         """Keep a verdict, without the texts it is about, for when the span is sent again."""
         candidate = judged.candidate
-        bare = replace(
+        kept = replace(
             candidate,
-            extract=Extract(convention=candidate.extract.convention),
+            extract=pending.extract,
             interactions=tuple(
                 replace(interaction, answer="", question="", turns=(), documents=(), grounding=())
                 for interaction in candidate.interactions
             ),
         )
-        self._judged[pending.key] = (pending.digest, replace(judged, candidate=bare))
+        self._judged[pending.key] = (pending.digest, replace(judged, candidate=kept))
         if len(self._judged) > _JUDGED:
             self._judged.popitem(last=False)
 
@@ -106,6 +107,11 @@ class Spans:
         """Return the verdict on a span that was sent before, this very one."""
         digest, judged = self._judged.get(key, (0, None))
         return judged if judged is not None and digest == digest_of(span) else None
+
+
+def bare(extract: Extract) -> Extract:
+    """Return what is read of a span without any content."""
+    return Extract(convention=extract.convention, role=extract.role, model=extract.model, agent=extract.agent)
 
 
 def digest_of(span: Span) -> int:

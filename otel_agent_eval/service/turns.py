@@ -13,7 +13,7 @@ class Turns:
     wait, whatever else the loop has to do comes after one slice of `seconds`.
     """
 
-    def __init__(self, seconds: float = 0.01) -> None:
+    def __init__(self, seconds: float = 0.005) -> None:
         self._seconds = seconds
         self._lock = asyncio.Lock()
         self._since = 0.0
