@@ -8,7 +8,8 @@ import pytest
 from otel_agent_eval.config import loads
 from otel_agent_eval.config.docs import reference, replaced
 
-PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "configuration.md"
 
 
 def test_the_reference_is_up_to_date() -> None:
@@ -26,10 +27,12 @@ def test_every_key_has_a_meaning_and_a_type_that_a_reader_knows() -> None:
     assert mappings == {"| `evaluators`", "| `rules[].match`", "| `selectors[].match`", "| `headers`"}
 
 
-def test_the_example_of_the_page_is_right() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+@pytest.mark.parametrize("page", ["README.md", "docs/collector.md", "docs/configuration.md"])
+def test_the_example_of_the_page_is_right(page: str) -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    (example,) = (example for example in examples if "  agent_eval:" in example)  # the others are the Collector's
 
-    assert loads(example, "example", {}).warnings == ()
+    assert loads(example, "example", {"BACKEND": "backend.example"}).warnings == ()
 
 
 def test_a_page_without_marks_is_refused() -> None:
