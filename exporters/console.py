@@ -18,7 +18,7 @@ from otel_agent_eval.signals import Payload, Signal
 _COLUMNS = ("toxicity", "faithfulness", "relevance")
 _CLOCK_WIDTH = 8
 _AGENT_WIDTH, _WIDE_AGENT_WIDTH = 14, 26
-_VERDICT_WIDTH = 14
+_NARROW_VERDICT_WIDTH, _VERDICT_WIDTH = 12, 14
 _WIDE, _VERY_WIDE = 110, 150
 _HEADER_EVERY = 40
 _STYLES = {Label.PASS.value: "green", Label.FAIL.value: "bold red"}
@@ -80,10 +80,11 @@ def table(found: list[Row], width: int, *, header: bool) -> Table:
     with_question = width >= _WIDE
     texts = ("question", "answer") if with_question else ("answer",)
     agent_width = _WIDE_AGENT_WIDTH if width >= _VERY_WIDE else _AGENT_WIDTH
-    left = width - _CLOCK_WIDTH - agent_width - len(_COLUMNS) * _VERDICT_WIDTH - len(texts) - len(_COLUMNS) - 2
+    verdict_width = _VERDICT_WIDTH if with_question else _NARROW_VERDICT_WIDTH
+    left = width - _CLOCK_WIDTH - agent_width - len(_COLUMNS) * verdict_width - len(texts) - len(_COLUMNS) - 2
     result = Table(box=None, show_header=header, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     sizes = {"time": _CLOCK_WIDTH, "agent": agent_width, **dict.fromkeys(texts, max(8, left // len(texts)))}
-    for title, size in (sizes | dict.fromkeys(_COLUMNS, _VERDICT_WIDTH)).items():
+    for title, size in (sizes | dict.fromkeys(_COLUMNS, verdict_width)).items():
         result.add_column(title, width=size, no_wrap=True, overflow="ellipsis")
     for row in found:
         asked, answered = _texts(row)

@@ -24,24 +24,29 @@ _FOUND = {"toxicity": "toxic", "faithfulness": "unfaithful", "relevance": "off-t
 _LONGEST_WAIT = 30
 """Seconds that the demonstration waits for scores on a busy machine."""
 _AFTERWARDS = """
-[bold]Now with your own agent.[/bold] Start the gateway and tell it where telemetry goes (else the scores come here):
+[bold]Now with your own agent.[/bold] Start the gateway and tell it where telemetry goes
+(else the answers are shown here):
 
     export OTEL_EXPORTER_OTLP_ENDPOINT=http://your-backend:4317
     otel-agent-eval run
 
-and point the agent at the gateway instead of the backend:
+and, in the agent's shell, point the agent at the gateway instead:
 
-    export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
+    export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318
+    export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
 
-Most instrumentations of OpenTelemetry record what was asked and answered only when told to, for example by
-OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=SPAN_ONLY; the gateway's log names the switch that yours needs.
+Most instrumentations of OpenTelemetry record what was asked and answered only
+when told to, for example by
+OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=SPAN_ONLY; the gateway's log
+names the switch that yours needs.
 """
+"""In lines that no terminal breaks: what is copied must run."""
 
 
 def demo() -> None:
     """Run the demonstration; exit with 1 where the gateway cannot start."""
     try:
-        uvloop.run(_demonstrate(Console(soft_wrap=True)))  # commands stay in one line
+        uvloop.run(_demonstrate(Console()))
     except (ListenError, ModelError) as error:
         sys.exit(f"otel-agent-eval: {error}")
 
@@ -51,7 +56,7 @@ async def _demonstrate(console: Console) -> None:
     gateway = Gateway(_config())
     await gateway.start()
     grpc, http = (receiver.endpoint for receiver in gateway.receivers)
-    console.print(f"The gateway listens on {grpc} (OTLP/gRPC) and {http} (OTLP/HTTP).\n")
+    console.print(f"The gateway listens on {grpc} (gRPC) and {http} (HTTP).\n")
     async with httpx.AsyncClient(timeout=30) as client:
         console.print(
             "[bold]Recorded agents[/bold]: the spans as each instrumentation sends them, the model's texts canned\n"
@@ -59,13 +64,13 @@ async def _demonstrate(console: Console) -> None:
         for request in recordings():
             await _send(client, http, request)
         await _judged(client, gateway)
-        console.print("\n[bold]Answers from public data[/bold], as an agent's spans:\n")
+        console.print("\n[bold]Answers from public data[/bold], as an agent's spans, in this order:\n")
         for answer in quoted():
             console.print(f"  {answer.source}", style="dim", highlight=False)
         console.print()
-        for answer in quoted():
+        for answer in quoted():  # one by one, so that they stand below their sources in the same order
             await _send(client, http, spoken(answer))
-        await _judged(client, gateway)
+            await _judged(client, gateway)
         counts = await _counts(client, gateway)
     await gateway.stop()
     found = ", ".join(f"{number:g} {name}" for name, number in counts.items())
