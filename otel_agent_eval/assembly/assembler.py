@@ -259,6 +259,8 @@ class Assembler:
 
     def _forget(self, trace: Trace) -> None:
         self._waiting.end(trace)
+        if not trace.held:
+            trace.take_apart()
         del self._traces[trace.trace_id]
         self._weight -= trace.weight
         self._documents -= trace.documents

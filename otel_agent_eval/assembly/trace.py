@@ -138,6 +138,14 @@ class Trace:
             self._mark(node)
             self._lower_earliest(node, node.start)
 
+    def take_apart(self) -> None:
+        """Forget how the spans hang together: as they point at each other they would wait for a garbage collection."""
+        for node in self.nodes.values():
+            node.parent = None
+            node.below.clear()
+            node.calls.clear()
+            node.waiters.clear()
+
     def answered_between(self, start: int, end: int) -> bool:
         """Say whether a model call that answered with text began in the span of time."""
         at = bisect_left(self._calls, start)

@@ -1,10 +1,13 @@
 """Whatever comes, memory is bounded: what is let go for want of room leaves with what is known, and is counted."""
 
+import gc
+
 import pytest
 from assembly_samples import by_span, counted, llm, new_assembler, put, retriever, said, span
 
 from otel_agent_eval.assembly.assembler import Limits
 from otel_agent_eval.assembly.links import Links
+from otel_agent_eval.assembly.trace import Node
 from otel_agent_eval.conventions.extract import Role
 from otel_agent_eval.evaluation.interaction import Turn
 
@@ -103,3 +106,19 @@ def test_links_keep_at_least_the_latest_and_at_most_twice_as_many() -> None:
         assert len(links) <= 200
     assert links.parent_of("trace", "span 950") == "span 951"
     assert links.parent_of("trace", "span 0") is None
+
+
+def test_forgotten_traces_are_freed_without_a_garbage_collection() -> None:
+    assembler = new_assembler(Limits(traces=10))
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(200):
+            trace = f"t{number}"
+            agent = span("agent", Role.AGENT, trace=trace)
+            put(assembler, [llm("call", "agent", at=(1, 9), asked="?", answer=ANSWER, trace=trace), agent])
+            assembler.ready(float(number))
+        kept = sum(isinstance(thing, Node) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert kept < 60
