@@ -254,7 +254,9 @@ def _decide_wrapper(trace: Trace, node: Node) -> Fate:
         shown = True
     else:  # a step of something whose own answer is not known is not taken for it
         shown = not any(map(is_scope, ancestors(node))) and _is_shown(trace, node)
-    return COUNTS if shown or node.verdict is Verdict.USER_FACING else step
+    if not shown and node.verdict is not Verdict.USER_FACING:
+        return step
+    return Fate(Reason.NO_ANSWER) if node.failed else COUNTS  # what an agent that failed gives is its error
 
 
 def _repeated(node: Node, candidates: list[Node]) -> Node | None:

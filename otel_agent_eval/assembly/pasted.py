@@ -35,7 +35,7 @@ _END = re.compile(
 _QUESTION = re.compile(
     rf"(?:{_INDENT}(?:[\w' -]{{0,30}}\b)?|(?<=[.!?]\s))(?:question|query|user input|user message)\b[*]*\s*:[ \t*]*"
     r"(?P<body>.+?)"
-    r"(?=^[ \t#*>]*(?:(?:your|helpful|final|the)\s+)?(?:answer|response|output|assistant)\b[^\n]{0,30}:|\Z)",
+    r"(?=^[ \t#*>]*(?:(?:your|helpful|final|the|original)\s+)?(?:answer|response|output|assistant)\b[^\n]{0,30}:|\Z)",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
 

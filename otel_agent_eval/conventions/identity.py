@@ -28,6 +28,7 @@ _CONVERSATION = (
     *("traceloop.association.properties.thread_id", "traceloop.association.properties.conversation_id"),
     *("traceloop.association.properties.chat_id", "langwatch.thread.id", "conversation_id", "scope.agentic.session"),
 )
+_TOOL_REASONS = ("tool_calls", "tool_call", "tool_use", "function_call")
 _RESPONSE = ("gen_ai.response.id", "ai.response.id", "llm.response.id", "llm.openai.id")
 
 
@@ -55,6 +56,12 @@ def conversation_of(span: SpanView) -> str:
 def response_of(span: SpanView) -> str:
     """Give the id of the provider's response."""
     return _first(span, _RESPONSE)
+
+
+def stopped_for_tools(span: SpanView) -> bool:
+    """Say whether the model is said to have stopped in order to call tools, and for nothing else."""
+    reasons = decode(span.attributes.get("gen_ai.response.finish_reasons")).value
+    return isinstance(reasons, list) and bool(reasons) and all(reason in _TOOL_REASONS for reason in reasons)
 
 
 def _first(span: SpanView, keys: Sequence[str]) -> str:

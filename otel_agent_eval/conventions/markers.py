@@ -23,7 +23,16 @@ MARKERS: Final = (
     *("traceloop.", "db.query.result", "db.search.result", "langfuse.", "langsmith.", "mlflow.", "gcp.vertex.agent."),
     *("pydantic_ai.", "logfire.", "all_messages", "final_result", "tool_response", "request_data", "response_data"),
     *("haystack.", "trulens.", "lk.", "monocle_apptrace", "data.input", "data.output", "mcp.", "langwatch.", "lmnr."),
-    *("braintrust.", "genkit:", "agentops.", "spring.ai.", "db.vector.query.", "strands.", "agent_framework"),
+    *(
+        "braintrust.",
+        "crewai.",
+        "genkit:",
+        "agentops.",
+        "spring.ai.",
+        "db.vector.query.",
+        "strands.",
+        "agent_framework",
+    ),
 )
 """How the names begin that the built-in readers read: attributes, scopes, events."""
 

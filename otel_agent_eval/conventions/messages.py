@@ -1,5 +1,6 @@
 """Messages in every shape: OTel, OpenAI, Anthropic, Gemini, Bedrock, LangChain, OpenInference, Monocle."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,7 @@ _OUTPUT_KEYS = (
     *("responses", "result", "results", "llm_response", "completion", "content", "output_text", "outputText", "text"),
     *("generated_text", "value", "update", "data"),
 )
+_SPEAKS = re.compile(r"^(?P<role>system|developer|user|human|assistant|ai|tool): ", re.IGNORECASE | re.MULTILINE)
 _CONTENT_KEYS = ("parts", "content", "contents", "_content", "blocks", "text", "delta", "message")
 
 
@@ -79,6 +81,8 @@ class Message:
 def read_request(value: Json) -> list[Message]:
     """Read what went into a model: a list of messages, a provider's request, or a plain prompt."""
     value = decode(value).value
+    if isinstance(value, str) and _SPEAKS.match(value):
+        return _read_transcript(value)
     if not isinstance(value, Mapping) or is_message(value):
         return read_messages(value, "user")
     found: list[Message] = []
@@ -169,6 +173,17 @@ def read_system(value: Json) -> list[Message]:
     value = decode(value).value
     read_parts(value.get("parts", value.get("content", value)) if isinstance(value, Mapping) else value, parts)
     return [Message("system", "\n".join(parts.texts))] if parts.texts else []
+
+
+def _read_transcript(transcript: str) -> list[Message]:
+    """Read a prompt in which each message begins with its role, as OpenLIT and LangChain write them."""
+    found: list[Message] = []
+    starts = list(_SPEAKS.finditer(transcript))[-_MAX_MESSAGES:]
+    for start, end in zip(starts, [*(s.start() for s in starts[1:]), len(transcript)], strict=True):
+        content = decode(transcript[start.end() : end].strip()).value
+        listed = isinstance(content, list) and bool(content) and all(map(is_message, content))
+        found += read_messages(content, "user") if listed else [_make(ROLES[start["role"].lower()], content)]
+    return found
 
 
 def _single_role(value: Mapping[str, Json]) -> str:

@@ -77,8 +77,9 @@ PAIRS: tuple[Pair, ...] = (
         ("spring.ai.vectorstore.query.response.documents", "db.vector.query.response.documents"),
         Role.RETRIEVER,
     ),
+    Pair("crewai", ("crewai.",), ("crewai.task.description",), ("crewai.crew.result",)),
     Pair("mcp", ("mcp.",), (), ("mcp.tool.result", "mcp.response.value"), Role.TOOL),
-    Pair("langwatch", ("langwatch.",), ("langwatch.input",), ("langwatch.output",)),
+    Pair("langwatch", ("langwatch.",), ("langwatch.input",), ("langwatch.rag_contexts", "langwatch.output")),
     Pair("laminar", ("lmnr.",), ("lmnr.span.input",), ("lmnr.span.output",)),
     Pair(
         "braintrust",

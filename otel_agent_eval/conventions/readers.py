@@ -91,6 +91,7 @@ def read(span: SpanView, readers: Sequence[Reader] = READERS) -> Extract:
         merged,
         role=role,
         truncated=merged.truncated | _cut(span, merged),
+        tool_call=merged.tool_call or (not merged.answers and identity.stopped_for_tools(span)),
         by_reference=merged.by_reference and not (merged.answers or merged.tool_call or merged.documents),
         model=merged.model or identity.model_of(span),
         agent=merged.agent or identity.agent_of(span),

@@ -149,6 +149,8 @@ def role_of(span: SpanView) -> Role:
         and "gen_ai.tool.call.id" not in span.attributes
     ):
         return Role.CHAIN  # a prompt function that the application itself invokes
+    if found is Role.LLM and span.name.endswith("Predict.forward"):
+        return Role.CHAIN  # DSPy by MLflow: a module, around the call itself
     if found is Role.LLM and span.name.startswith(_AGENT_SPANS):
         return Role.AGENT  # LangGraph by Splunk's utilities: the operation says "chat"
     if found is not Role.OTHER:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from otel_agent_eval.conventions.reprs import read_repr
+from otel_agent_eval.conventions.reprs import read_objects, read_repr
 
 Json = Any
 """Whatever JSON or an attribute can hold, not yet looked at."""
@@ -158,8 +158,7 @@ def _parse(string: str) -> Decoded | None:  # noqa: PLR0911 (one for each shape)
     stripped = string.strip()
     first = stripped[:1]
     if first not in {"{", "[", '"'}:
-        found = read_repr(stripped)
-        return Decoded(found) if found is not None else None
+        return _parsed(read_repr(stripped))
     try:
         return Decoded(json.loads(stripped))
     except json.JSONDecodeError as error:
@@ -174,8 +173,12 @@ def _parse(string: str) -> Decoded | None:  # noqa: PLR0911 (one for each shape)
         if repaired is not None:
             return Decoded(repaired, truncated=True)
     if len(stripped) <= _MAX_REPR and (stripped[1:2] == "'" or stripped[:3] == "[{'"):
-        return _parse_repr(stripped)
+        return _parse_repr(stripped) or _parsed(read_objects(stripped))
     return None
+
+
+def _parsed(found: Json) -> Decoded | None:
+    return Decoded(found) if found is not None else None
 
 
 def _repair(string: str) -> Json | None:

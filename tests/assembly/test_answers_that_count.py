@@ -259,6 +259,11 @@ def test_an_intermediate_agent_can_be_selected_as_user_facing() -> None:
     assert counted(found) == {"first", "write"}
 
 
+def test_what_an_agent_that_failed_gives_is_no_answer() -> None:
+    found = assembled(span("agent", Role.AGENT, failed=True, answers=("AgentError: not resolved in 20 steps.",)))
+    assert found["agent"].skipped is Reason.NO_ANSWER
+
+
 def test_selectors_override_the_rules() -> None:
     found = assembled(
         llm("call 1", at=(0, 9), answer=ANSWER, name="excluded"),

@@ -1,5 +1,7 @@
 """Which documents an answer is judged by: by ancestry, never by time alone."""
 
+import json
+
 import pytest
 from assembly_samples import assembled, documents, llm, only, retriever, span, texts
 
@@ -232,6 +234,8 @@ def test_of_a_retriever_in_a_tool_the_finer_documents_are_used() -> None:
         ("weather", "18C and clear in Paris", False),
         ("set_alarm", '{"id": "0123456789abcdef", "created": 1767225610, "ok": true, "next": null}', False),
         ("manual", TOWER, True),
+        ("final_answer", TOWER, False),
+        ("FinalAnswerTool", TOWER, False),
     ],
 )
 def test_a_tools_result_is_a_document_if_it_was_looked_up_or_is_prose(
@@ -332,6 +336,16 @@ def test_ids_without_texts_take_theirs_from_the_prompt() -> None:
         retriever("one", "chain", at=(1, 2), documents=(Document(id="a", text=""), Document(id="b", text=""))),
         llm("call", "chain", at=(5, 9), turns=turns, answer="3776."),
         span("chain", Role.CHAIN),
+    )
+    assert texts(found["call"]) == [TOWER, FUJI]
+
+
+def test_records_pasted_as_json_are_several_documents() -> None:
+    records = json.dumps(
+        [{"content": TOWER, "name": "a", "meta_data": {}}, {"content": FUJI, "name": "b", "meta_data": {}}]
+    )
+    found = assembled(
+        llm("call", at=(0, 9), asked=f"How tall?\n<references>\n{records}\n</references>", answer="330 m.")
     )
     assert texts(found["call"]) == [TOWER, FUJI]
 

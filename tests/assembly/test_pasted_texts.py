@@ -47,6 +47,7 @@ from otel_agent_eval.assembly.pasted import Stuffed, pasted_variables, pieces, t
             "Tall towers.",
             "How tall?",
         ),
+        ("Rewrite it.\nNew Context: Tall towers.\nQuery: How tall?\nOriginal Answer: No.", "Tall towers.", "How tall?"),
         ("### Search results:\n1. Tall towers.\n\n### User question: How tall?", "1. Tall towers.", "How tall?"),
     ],
 )
@@ -65,6 +66,7 @@ def test_pasted_text_is_told_from_the_question(message: str, pasted: str, questi
         "What sources do you use: books or web?",
         "Answer only from this context:\n",
         "Which documents do I need for a visa? I have a passport.",
+        "Use these tools to read documents:\n<code>",
     ],
 )
 def test_a_message_without_pasted_text_stays_whole(message: str) -> None:

@@ -66,6 +66,14 @@ def test_the_question_of_a_stuffed_template_can_stand_behind_its_mark() -> None:
     assert asked(llm("call", at=(3, 9), asked=prompt, answer=ANSWER)).question == "How tall?"
 
 
+def test_the_question_of_an_agents_template_can_stand_behind_a_label() -> None:
+    found = asked(
+        llm("call", "agent", at=(3, 9), asked="Current Task: How tall?\n\nExpected: a number.", answer=ANSWER),
+        span("agent", Role.AGENT, question="How tall?"),
+    )
+    assert found.question == "How tall?"
+
+
 def test_a_chains_topic_within_the_message_is_not_the_question() -> None:
     found = asked(
         llm("call", "chain", at=(3, 9), asked="Tell me about towers in Paris", answer=ANSWER),

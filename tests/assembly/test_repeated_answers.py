@@ -29,6 +29,15 @@ def test_a_record_with_the_question_counts_before_one_without() -> None:
     assert counted(found) == {"outer"}
 
 
+def test_a_call_without_text_around_the_one_with_it_is_no_gap_in_capture() -> None:
+    found = assembled(
+        llm("stream", at=(1, 9), asked="A template: How tall?"),
+        llm("inner", "stream", at=(2, 8), asked="How tall?", answer=ANSWER),
+    )
+    assert counted(found) == {"inner"}
+    assert found["stream"].duplicate_of == "inner"
+
+
 def test_a_copy_with_the_same_times_does_not_count() -> None:
     found = assembled(
         llm("copy", "call", at=(1, 9), asked="How tall?", answer=ANSWER),

@@ -135,6 +135,8 @@ HUGE: dict[str, Any] = {
     "open brackets": "[" * 10_000_000,
     "open objects": '{"a":' * 1_000_000,
     "apostrophes": "['" * 3_000_000,
+    "objects": "[{'a': 1}" + ", F(b=[1, 'x'])" * 4_000 + "]",
+    "messages with their roles": "user: hi\n" * MANY,
     "numbers": json.dumps(list(range(1_000_000))),
     "messages": json.dumps([{"role": "user", "content": "hi"}] * MANY),
     "parts": json.dumps([{"role": "user", "parts": [{"type": "text", "content": "hi"}] * MANY}]),
