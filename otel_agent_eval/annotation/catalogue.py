@@ -350,7 +350,8 @@ LAST_FAILURE = Metric(
     name="agent_eval.last_failure.timestamp",
     instrument=Instrument.GAUGE,
     unit="s",
-    description="Unix time at which the gateway last labelled an answer fail; 0 for never, kept across restarts",
+    description="Unix time at which the gateway last labelled an answer fail; 0 for never; kept across restarts where "
+    "service.telemetry.metrics.last_failure_file is set",
     attributes=(EVALUATION_NAME, *DIMENSIONS),
     segmented=True,
 )
