@@ -7,7 +7,7 @@ import pytest
 from otel_agent_eval.exporters import Exporter, PluginError, load_factory, plugin_kinds
 from otel_agent_eval.signals import Payload, Signal
 
-PLUGIN = '''
+PLUGIN = """
 class Paper:
     def __init__(self, name, settings):
         self.name, self.signals, self.printed = name, frozenset(settings["signals"]), []
@@ -20,7 +20,7 @@ class Paper:
         pass
 
 NOT_A_FACTORY = 1
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
