@@ -89,6 +89,7 @@ _UNTYPED = {
     "reasoning": "reasoning",
     "message_content": "wrapper",
 }
+_ALONE = frozenset({"reasoning", "tools"})  # say so only where nothing stands beside them
 _WRAPPED_RESULTS = frozenset({"text", "json", "content", "error-text", "function_result", "tool_result"})
 _RESULT_KEYS = ("response", "result", "output", "content", "server_tool_call_response", "tool_result", "value", "text")
 _TEXT_KEYS = ("text", "content", "value", "message")
@@ -189,9 +190,9 @@ def _kind(part: Mapping[str, Json]) -> str:
     if kind == "document" and "page_content" in part:
         return ""  # LangChain's Document is a record of a retriever, not a part of a message
     if not kind:
-        untyped = next((kind for key, kind in _UNTYPED.items() if part.get(key) is not None), "")
-        if untyped == "reasoning" and len(part) > 1:
-            untyped = ""  # a prediction of DSPy: its reasoning is one field beside the answer
+        # Else it is a prediction of DSPy, with its reasoning beside the answer, or a response, with the tools offered.
+        named = (key for key in _UNTYPED if part.get(key) is not None and not (key in _ALONE and len(part) > 1))
+        untyped = _UNTYPED.get(next(named, ""), "")
         kind = _MEDIA.get(untyped, untyped)
     if not kind and isinstance(part.get("text"), str) and "page_content" not in part:
         kind = "text"

@@ -86,6 +86,17 @@ def test_a_tools_result_that_only_the_plain_input_has_is_read_from_there() -> No
     assert [(turn.role, turn.text) for turn in found.turns] == [("user", Q), ("tool", D)]
 
 
+def test_a_streamed_response_in_a_list_is_read_although_it_names_the_tools_offered() -> None:
+    message = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": A}]}
+    response = {
+        "object": "response",
+        "output": [message],
+        "tools": [{"type": "function", "name": "f"}],
+        "reasoning": {},
+    }
+    assert read(make_span({**LLM, "output.value": json.dumps([response])})).answers == (A,)
+
+
 def test_crewais_question_is_its_last_task() -> None:
     tasks = [{"description": "Where is it?", "raw": "In Paris."}, {"description": Q, "raw": A}]
     crew = read(make_span({**CHAIN, "output.value": json.dumps({"raw": A, "tasks_output": tasks})}))
