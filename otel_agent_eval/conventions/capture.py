@@ -51,15 +51,19 @@ _INSTRUMENTATIONS = (  # the first that fits counts
     _Instrumentation("litellm", "litellm_settings.turn_off_message_logging: false"),
     _Instrumentation("com.anthropic.", ""),  # records no content; another instrumentation has to
 )
+_UNKNOWN = "not known for this instrumentation; texts belong in gen_ai.input.messages and gen_ai.output.messages"
 _VERCEL = "experimental_telemetry: { isEnabled: true, recordInputs: true, recordOutputs: true }"
 
 
 def capture_switch(span: SpanView) -> str:
-    """Name the setting that makes the span's instrumentation record content, `""` where none is known."""
+    """Name the setting that makes the span's instrumentation record content, or where content belongs if none is known.
+
+    `""` for instrumentations that never record any, and stand beside others that do.
+    """
     if span.scope == "ai" or "ai.operationId" in span.attributes:
         return _VERCEL
     found = _find(span)
-    return found.switch if found is not None else ""
+    return found.switch if found is not None else _UNKNOWN
 
 
 def content_may_be_in_logs(span: SpanView) -> bool:

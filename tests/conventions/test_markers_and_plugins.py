@@ -112,7 +112,13 @@ def test_the_switch_of_an_instrumentation_is_named(scope: str, switch: str) -> N
 
 
 def test_no_switch_is_made_up() -> None:
-    assert capture_switch(make_span({"gen_ai.operation.name": "chat"}, scope="my.app")) == ""
+    said = capture_switch(make_span({"gen_ai.operation.name": "chat"}, scope="my.app"))
+    assert said.startswith("not known")
+    assert "gen_ai.output.messages" in said
+
+
+def test_instrumentations_that_never_record_content_have_no_switch() -> None:
+    assert capture_switch(make_span({"gen_ai.operation.name": "chat"}, scope="com.anthropic.sdk.python")) == ""
 
 
 @pytest.mark.parametrize(
