@@ -12,7 +12,7 @@ from training import report, sanity, scoring
 from training.batches import collate, load_tokenizer
 from training.datasets import Row, available_sets, documents_of
 from training.examples import Example
-from training.metrics import Floats, auc, bootstrap
+from training.metrics import Floats, auc, bootstrap, interval
 from training.scoring import Scorer
 
 
@@ -132,9 +132,10 @@ def _plain_cosine(folder: Path, scorer: Scorer, limit: int) -> None:
                 base.embeddings([r["question"] for r in rows]) * base.embeddings([r["answer"] for r in rows])
             ).sum(axis=1)
             own = scores_of(scorer)("relevance", rows)
-            interval = bootstrap(labels, own, cosine).get("difference", (float("nan"),) * 2)
+            draws = bootstrap(labels, own, cosine, report.clusters("relevance", name, rows), rounds=1000, seed=7)
+            low, high = interval(draws.difference)
             print(
-                f"{name}: AUC {auc(labels, own):.3f}, plain cosine {auc(labels, cosine):.3f}, difference [{interval[0]:+.3f}, {interval[1]:+.3f}]"
+                f"{name}: AUC {auc(labels, own):.3f}, plain cosine {auc(labels, cosine):.3f}, difference [{low:+.3f}, {high:+.3f}]"
             )
 
 

@@ -1,5 +1,6 @@
 """Ranking and decision metrics in numpy, and a paired bootstrap. Higher scores mean label 1."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,14 @@ class Confusion:
         return 0.5 * (self.tp / max(1, self.tp + self.fn) + self.tn / max(1, self.tn + self.fp))
 
 
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Of every resample: the AUC, and what it is more than that of the other scorer on the same rows."""
+
+    auc: Floats
+    difference: Floats
+
+
 def confusion(labels: Floats, scores: Floats, threshold: float) -> Confusion:
     """Decisions at a threshold."""
     said = scores >= threshold
@@ -71,31 +80,31 @@ def best_threshold(labels: Floats, scores: Floats, measure: str = "balanced_accu
     return float(max(grid, key=lambda t: getattr(confusion(labels, scores, float(t)), measure)))
 
 
-def bootstrap(
-    labels: Floats, scores: Floats, other: Floats | None, rounds: int = 1000, seed: int = 7
-) -> dict[str, tuple[float, float]]:
-    """95 % intervals of the AUC and, with another scorer, of the difference of the AUCs on the same resamples."""
+def bootstrap(labels: Floats, scores: Floats, other: Floats, groups: Sequence[str], rounds: int, seed: int) -> Draws:
+    """AUCs on resamples of whole groups of rows: rows that share a context or a question are no independent trials."""
     rng = np.random.default_rng(seed)
-    places = [np.flatnonzero(labels == value) for value in (0, 1)]
-    if not len(places[0]) or not len(places[1]):
-        return {}
-    own, differences = [], []
-    for _ in range(rounds):
-        # Stratified, so that a rare class never vanishes from a resample.
-        chosen = np.concatenate([rng.choice(p, len(p)) for p in places])
-        value = auc(labels[chosen], scores[chosen])
-        own.append(value)
-        if other is not None:
-            differences.append(value - auc(labels[chosen], other[chosen]))
-    found = {"auc": _interval(own)}
-    if differences:
-        found["difference"] = _interval(differences)
-    return found
+    _, members = np.unique(np.array(groups), return_inverse=True)
+    order = np.argsort(members, kind="stable")
+    places = np.split(order, np.cumsum(np.bincount(members))[:-1])
+    own, differences = np.full(rounds, np.nan), np.full(rounds, np.nan)
+    for i in range(rounds):
+        chosen = np.concatenate([places[g] for g in rng.integers(len(places), size=len(places))])
+        own[i] = auc(labels[chosen], scores[chosen])
+        differences[i] = own[i] - auc(labels[chosen], other[chosen])
+    return Draws(own, differences)
 
 
-def _interval(values: list[float]) -> tuple[float, float]:
-    low, high = np.quantile(values, (0.025, 0.975))
+def interval(draws: Floats) -> tuple[float, float]:
+    """The middle 95 % of the draws; a draw without one of the classes (NaN) does not count."""
+    if np.isnan(draws).all():
+        return float("nan"), float("nan")
+    low, high = np.nanquantile(draws, (0.025, 0.975))
     return float(low), float(high)
+
+
+def macro_interval(differences: Sequence[Floats]) -> tuple[float, float]:
+    """The interval of the mean over sets, from draws that are independent between the sets: stratified by set."""
+    return interval(np.nanmean(np.stack(differences), axis=0))
 
 
 def expected_calibration_error(labels: Floats, scores: Floats, bins: int = 10) -> float:

@@ -4,6 +4,7 @@
 
 import json
 import random
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,9 +15,9 @@ from rich.table import Table
 
 from training import metrics
 from training.benign import benign_texts
-from training.datasets import TRANSFER, Row, available_sets, part_of, read_set, rows_of
+from training.datasets import TRANSFER, Row, available_sets, group_key, normal, part_of, read_set, rows_of
 from training.floors import TfidfFloor, faithfulness_overlap, relevance_overlap
-from training.metrics import Floats
+from training.metrics import Draws, Floats
 from training.toxicity_data import agent_answers
 
 KINDS = ("toxicity", "faithfulness", "relevance")
@@ -39,8 +40,30 @@ class Result:
     balanced_accuracy: float
     floor_auc: float
     confusion: dict[str, int]
-    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    groups: int
+    """How many independent groups the rows fall into."""
+    draws: Draws = field(repr=False)
     skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """The mean over sets of AUC minus the floor's AUC: the number that decides."""
+
+    kind: str
+    trained: bool
+    sets: int
+    auc: float
+    floor_auc: float
+    interval: tuple[float, float]
+
+    def __str__(self) -> str:
+        which = "held-out parts of sets trained on" if self.trained else "sets never trained on"
+        low, high = self.interval
+        return (
+            f"{self.kind}, {self.sets} {which}: mean AUC {self.auc:.3f}, floor {self.floor_auc:.3f}, "
+            f"difference {self.auc - self.floor_auc:+.3f} [{low:+.3f}, {high:+.3f}]"
+        )
 
 
 def held_out_rows(folder: Path, kind: str, name: str, limit: int, seed: int = 3) -> list[Row]:
@@ -78,6 +101,7 @@ def _result(
 ) -> Result:
     known = ~np.isnan(scores)
     labels = np.array([float(row["label"] > 0) for row in rows])[known]
+    groups = [key for key, good in zip(clusters(kind, name, rows), known, strict=True) if good]
     skipped, scores, base = int((~known).sum()), scores[known], base[known]
     table = metrics.confusion(labels, scores, threshold)
     return Result(
@@ -92,9 +116,33 @@ def _result(
         balanced_accuracy=table.balanced_accuracy,
         floor_auc=metrics.auc(labels, base),
         confusion=asdict(table),
-        intervals=metrics.bootstrap(labels, scores, base, rounds),
+        groups=len(set(groups)),
+        # A seed of its own for every set: the draws of two sets must not go together.
+        draws=metrics.bootstrap(labels, scores, base, groups, rounds, seed=zlib.crc32(f"{kind}/{name}".encode())),
         skipped=skipped,
     )
+
+
+def clusters(kind: str, name: str, rows: Sequence[Row]) -> list[str]:
+    """What each row shares with others: of the texts that are compared, the one with fewer distinct values."""
+    if kind == "toxicity" or name in {"ragtruth_qa_train", "halueval_qa_slice"} or name.startswith("clapnq"):
+        return [group_key(kind, name, row) for row in rows]
+    other = "question" if kind == "relevance" else "context"
+    candidates = [[normal(str(row[key])) for row in rows] for key in ("answer", other)]
+    return min(candidates, key=lambda keys: len(set(keys)))
+
+
+def macros(results: Sequence[Result]) -> list[Macro]:
+    """One line for each kind and for sets trained on and not; sets with one class have no AUC and do not count."""
+    found = []
+    for kind in KINDS:
+        for trained in (False, True):
+            own = [r for r in results if r.kind == kind and r.trained is trained and not np.isnan(r.auc)]
+            if own:
+                mean, floor = (float(np.mean([getattr(r, key) for r in own])) for key in ("auc", "floor_auc"))
+                low_high = metrics.macro_interval([r.draws.difference for r in own])
+                found.append(Macro(kind, trained, len(own), mean, floor, low_high))
+    return found
 
 
 def benign_populations(folder: Path, limit: int = 600) -> dict[str, list[str]]:
@@ -150,21 +198,23 @@ def print_table(results: list[Result]) -> None:
             if r.kind == kind:
                 table.add_row(*_cells(r))
         console.print(table)
+    for line in macros(results):
+        print(line)
 
 
 def _cells(r: Result) -> list[str]:
-    def span(key: str) -> str:
-        return " [{:+.3f}, {:+.3f}]".format(*r.intervals[key]) if key in r.intervals else ""
+    def span(draws: Floats) -> str:
+        return "" if np.isnan(r.auc) else " [{:+.3f}, {:+.3f}]".format(*metrics.interval(draws))
 
     return [
-        r.name, str(r.rows), str(r.positives), f"{r.auc:.3f}" + span("auc").replace("+", ""), f"{r.average_precision:.3f}", f"{r.f1:.3f}",
-        f"{r.balanced_accuracy:.3f}", f"{r.floor_auc:.3f}", f"{r.auc - r.floor_auc:+.3f}" + span("difference"), "yes" if r.trained else "no",
+        r.name, str(r.rows), str(r.positives), f"{r.auc:.3f}" + span(r.draws.auc).replace("+", ""), f"{r.average_precision:.3f}", f"{r.f1:.3f}",
+        f"{r.balanced_accuracy:.3f}", f"{r.floor_auc:.3f}", f"{r.auc - r.floor_auc:+.3f}" + span(r.draws.difference), "yes" if r.trained else "no",
     ]  # fmt: skip
 
 
 def markdown(results: list[Result]) -> str:
     """The same tables for the documentation."""
-    lines: list[str] = []
+    lines = ["Over all sets:", "", *(f"- {line}" for line in macros(results)), ""]
     for kind in KINDS:
         lines += [
             f"### {kind.capitalize()}",
@@ -194,5 +244,10 @@ def markdown(results: list[Result]) -> str:
 def write_json(path: Path, results: list[Result], alarms: dict[str, tuple[int, int]], **more: object) -> None:
     """Everything measured, for other programs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole = {"results": [asdict(r) for r in results], "false_alarms": alarms, **more}
-    path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    rows = []
+    for result in results:
+        row = asdict(result)
+        draws = row.pop("draws")
+        rows.append(row | {"intervals": {name: metrics.interval(values) for name, values in draws.items()}})
+    found = {"results": rows, "macros": [asdict(m) for m in macros(results)], "false_alarms": alarms, **more}
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
