@@ -85,9 +85,9 @@ class Faithfulness:
         supports = self._model.tokenizer.encode([evidence.text for evidence in chosen])
         reads = self._model.tokenizer.encode([self._in_context(text, interaction.question) for text in sentences])
         found: list[_Claim] = []
-        for text, evidence, support, read in zip(sentences, chosen, supports, reads, strict=True):
+        for text, evidence, whole, read in zip(sentences, chosen, supports, reads, strict=True):
             ground = index.ground(text)
-            support = support[:_MAX_SUPPORT]
+            support = whole[:_MAX_SUPPORT]
             layout = self._model.tokenizer.pairs(support, read, self._size)
             windows = [[_mark_unseen(window, support) for window in part] for part in layout]
             features = (ground.coverage, ground.numbers)
