@@ -13,9 +13,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from otel_agent_eval.assembly.offline import assemble
 
 from otel_agent_eval.assembly.candidate import Candidate
+from otel_agent_eval.assembly.offline import assemble
 from otel_agent_eval.evaluation.interaction import Interaction, Part
 
 RECORDINGS = Path(__file__).parent / "recordings"
