@@ -44,6 +44,9 @@ _MORE = float("-inf")
 """When assembly says that it is due, it has more to hand out at once."""
 _TOLD = 1_000
 """Services that are warned of: their names are the senders'."""
+_WARN_EVERY = 60.0
+"""Seconds from one warning of too much to score to the next."""
+_TOO_MUCH = frozenset({Reason.DEADLINE, Reason.OVERLOADED})
 
 Clock = Callable[[], float]
 
@@ -75,6 +78,7 @@ class Judging:
         self._reading = 0
         self._looked = 0.0
         self._told: set[tuple[str, str]] = set()
+        self._next_warning = 0.0
         self._faults = Faults()
 
     @property
@@ -215,6 +219,7 @@ class Judging:
                 for choice, interaction in enumerate(candidate.interactions)
             ]
             choices = await asyncio.gather(*evaluations)
+            self._tell_of_load(choices)
         except asyncio.CancelledError:  # the gateway stops
             late = dict.fromkeys(names, Skipped(Reason.DEADLINE))
             self._finish(candidate, pending, [late] * len(candidate.interactions))
@@ -285,6 +290,17 @@ class Judging:
     def _publish(self, judged: JudgedSpan, pending: Pending) -> None:
         self._metrics.record(judged)
         self._outbox.publish(judged, pending.metadata)
+
+    def _tell_of_load(self, choices: Sequence[Mapping[str, Evaluation]]) -> None:
+        """Say once a minute that scores do not come in time."""
+        endings = [ending for choice in choices for ending in choice.values()]
+        late = any(isinstance(ending, Skipped) and ending.reason in _TOO_MUCH for ending in endings)
+        if late and self._clock() >= self._next_warning:
+            self._next_warning = self._clock() + _WARN_EVERY
+            _log.warning(
+                "answers come faster than they can be scored: spans leave without scores",
+                extra={"being_scored": self.in_work},
+            )
 
     def _tell_of_silence(self, candidate: Candidate, pending: Pending) -> None:
         """Say once per service how its instrumentation is told to record content."""

@@ -77,6 +77,15 @@ async def test_span_leaves_at_the_deadline_and_its_late_score_follows_as_event_a
     assert len(otlp_sink.spans()) == 1
 
 
+async def test_one_warning_says_that_scores_do_not_come_in_time(
+    otlp_sink: OtlpSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(otlp_sink, score_deadline="100ms") as live:
+        await live.send(traces(answer("sleep 1"), answer("sleep 1, too")))
+        await arrived(otlp_sink, Signal.TRACES, 2)
+    assert len([record for record in caplog.records if "faster than they can be scored" in record.message]) == 1
+
+
 async def test_one_warning_per_service_names_the_switch(otlp_sink: OtlpSink, caplog: pytest.LogCaptureFixture) -> None:
     async with running(otlp_sink, context_wait="100ms") as live:
         with caplog.at_level(logging.WARNING):
