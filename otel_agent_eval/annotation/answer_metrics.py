@@ -98,12 +98,24 @@ class AnswerMetrics:
         )  # fmt: skip
 
     def record(self, judged: JudgedSpan) -> None:
-        """Count each evaluation of each choice, weighted and raw, and note the time of failed answers."""
+        """Count each evaluation of each choice, weighted and raw, and note its score or failure."""
+        self._record(judged, late=False)
+
+    def record_late(self, judged: JudgedSpan) -> None:
+        """Note scores and failures that came after their span had left.
+
+        How those evaluations ended was counted then (`deadline`, `content_not_captured`), and is not counted again.
+        """
+        self._record(judged, late=True)
+
+    def _record(self, judged: JudgedSpan, *, late: bool) -> None:
         dimensions = self._dimensions_of(judged)
         self._begin(dimensions)
         for choice in judged.verdicts:
             for name, evaluation in choice.items():
-                self._count(judged, judged.evaluators[name], evaluation, dimensions)
+                if not late:
+                    self._count(judged, judged.evaluators[name], evaluation, dimensions)
+                self._note(judged, judged.evaluators[name], evaluation, dimensions)
 
     def observe_duration(self, evaluator: EvaluatorInfo, seconds: float) -> None:
         """Count how long an evaluator took for one answer."""
@@ -130,19 +142,26 @@ class AnswerMetrics:
     def _count(
         self, judged: JudgedSpan, info: EvaluatorInfo, evaluation: Evaluation, dimensions: tuple[str, ...]
     ) -> None:
-        series = self._series_of(info, dimensions)
-        candidate, now = judged.candidate, self._now()
-        value = evaluation.score if isinstance(evaluation, Scored) else 1.0
-        exemplar = Exemplar(value, now, candidate.trace_id, candidate.span_id)
-        ending = _ending(evaluation)
+        series, ending = self._series_of(info, dimensions), _ending(evaluation)
+        exemplar = self._exemplar(judged, evaluation)
         series.weighted[ending].add(judged.weight, exemplar)
         series.raw[ending].add(1, exemplar)
+
+    def _note(
+        self, judged: JudgedSpan, info: EvaluatorInfo, evaluation: Evaluation, dimensions: tuple[str, ...]
+    ) -> None:
+        series = self._series_of(info, dimensions)
+        exemplar = self._exemplar(judged, evaluation)
         if isinstance(evaluation, Scored):
             series.score.observe(evaluation.score, judged.weight, exemplar)
             if evaluation.label is Label.FAIL:
-                series.last_failure.value = now / 1e9
+                series.last_failure.value = exemplar.time / 1e9
         elif isinstance(evaluation, Failed):
             self._errors.at(info.name, info.version, self._error_type(evaluation.error_type)).add(1, exemplar)
+
+    def _exemplar(self, judged: JudgedSpan, evaluation: Evaluation) -> Exemplar:
+        value = evaluation.score if isinstance(evaluation, Scored) else 1.0
+        return Exemplar(value, self._now(), judged.candidate.trace_id, judged.candidate.span_id)
 
     def _dimensions_of(self, judged: JudgedSpan) -> tuple[str, ...]:
         candidate = judged.candidate

@@ -334,7 +334,8 @@ EVALUATIONS = Metric(
     name="agent_eval.evaluations",
     instrument=Instrument.COUNTER,
     unit="{evaluation}",
-    description="Evaluations, weighted by sampling: an estimate for all answers, sampled or not",
+    description="Evaluations as they ended when their span left, weighted by sampling: an estimate for all answers, "
+    "sampled or not; a score that comes later is in the scores, and not counted again here",
     attributes=_COUNTED,
     segmented=True,
 )
@@ -350,8 +351,8 @@ LAST_FAILURE = Metric(
     name="agent_eval.last_failure.timestamp",
     instrument=Instrument.GAUGE,
     unit="s",
-    description="Unix time at which the gateway last labelled an answer fail; 0 for never; kept across restarts where "
-    "service.telemetry.metrics.last_failure_file is set",
+    description="Unix time at which the gateway last labelled an answer fail; 0 for never; kept across restarts in "
+    "service.telemetry.metrics.last_failure_file",
     attributes=(EVALUATION_NAME, *DIMENSIONS),
     segmented=True,
 )

@@ -44,8 +44,9 @@ class MetricsTelemetry(Settings):
     """host:port of `/metrics`, `/healthz` and `/readyz`; `null` serves none."""
     interval: Annotated[Duration, Field(ge=1)] = 60.0
     """How often metrics are pushed to the exporters of the metrics pipeline."""
-    last_failure_file: Path | None = None
-    """Keeps the time of each agent's last failed answer across restarts; without it they are forgotten."""
+    last_failure_file: Path | None = Path("~/.local/state/otel-agent-eval/last_failures.json")
+    """Keeps the time of each agent's last failed answer across restarts: give each gateway of a machine its own. `null`
+    forgets them."""
 
 
 class LogsTelemetry(Settings):

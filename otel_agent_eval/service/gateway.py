@@ -190,7 +190,15 @@ class Gateway:
 
     def _last_failures(self) -> LastFailureFile | None:
         path = self._config.service.telemetry.metrics.last_failure_file
-        return LastFailureFile(path) if path else None
+        if path is None:
+            return None
+        try:
+            return LastFailureFile(path.expanduser())
+        except RuntimeError:  # a user without a home, as in some containers
+            _log.warning(
+                "there is no home directory: a restart will forget the last failures", extra={"path": str(path)}
+            )
+            return None
 
     def _duration(self, name: str, seconds: float) -> None:
         if self._answers is not None:

@@ -236,7 +236,7 @@ class Judging:
             judged = self._judged(candidate, pending, choices)
             for held in pending.held:
                 annotate(held.span, judged, self._options.forms)
-            self._publish(judged, pending)
+            self._publish(judged, pending, late=candidate.late)
         except Exception as error:  # noqa: BLE001 (the span must leave)
             self._faults.report("a verdict could not be written", error)
             self._give_up(pending, type(error).__name__)
@@ -251,7 +251,7 @@ class Judging:
         """Publish a score that came after its span had left: as event and metric only."""
         choices: list[Mapping[str, Evaluation]] = [{} for _ in candidate.interactions]
         choices[choice] = {name: evaluation}
-        self._publish(self._judged(candidate, pending, choices), pending)
+        self._publish(self._judged(candidate, pending, choices), pending, late=True)
 
     def _give_up(self, pending: Pending, error_type: str) -> None:
         """Let a span go of which nothing can be said; it counts as failed: it must not look like a clean one."""
@@ -287,8 +287,11 @@ class Judging:
             resource=pending.resource,
         )
 
-    def _publish(self, judged: JudgedSpan, pending: Pending) -> None:
-        self._metrics.record(judged)
+    def _publish(self, judged: JudgedSpan, pending: Pending, *, late: bool) -> None:
+        if late:
+            self._metrics.record_late(judged)
+        else:
+            self._metrics.record(judged)
         self._outbox.publish(judged, pending.metadata)
 
     def _tell_of_load(self, choices: Sequence[Mapping[str, Evaluation]]) -> None:

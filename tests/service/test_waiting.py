@@ -41,14 +41,12 @@ async def test_log_record_that_comes_after_its_span_left_gives_an_event_and_a_me
         await arrived(otlp_sink, Signal.TRACES, 1)
         await live.send(content_log(silent, "You are rude"))
         await arrived(otlp_sink, Signal.LOGS, 2)
-        failed = await live.metric(
-            "agent_eval_evaluations_raw_total", gen_ai_evaluation_score_label="fail", service_name="billing"
-        )
+        scores = await live.metric("agent_eval_score_count", service_name="billing")
     assert own(otlp_sink.spans()[0])["agent_eval.rudeness.reason"] == "content_not_captured"
     assert len(otlp_sink.spans()) == 1
     (event,) = (record for record in otlp_sink.logs() if record.event_name == "gen_ai.evaluation.result")
     assert (event.span_id, attributes_of(event)["gen_ai.evaluation.score.label"]) == (silent.span_id, "fail")
-    assert failed == 1
+    assert scores == 1
 
 
 async def test_span_whose_root_does_not_come_waits_no_longer_than_context_wait(otlp_sink: OtlpSink) -> None:
@@ -71,9 +69,14 @@ async def test_span_leaves_at_the_deadline_and_its_late_score_follows_as_event_a
             "agent_eval.rudeness.evaluator": "test/rudeness@1",
         }
         await arrived(otlp_sink, Signal.LOGS, 1)
-        failed = await live.metric("agent_eval_evaluations_raw_total", gen_ai_evaluation_score_label="fail")
+        counted = "agent_eval_evaluations_raw_total"
+        late = await live.metric(counted, agent_eval_reason="deadline")
+        scored = await live.metric(counted, agent_eval_outcome="scored")
+        scores = await live.metric("agent_eval_score_count")
+        last_failure = await live.metric("agent_eval_last_failure_timestamp_seconds", service_name="shop")
     assert attributes_of(otlp_sink.logs()[0])["gen_ai.evaluation.score.value"] == 0.9
-    assert failed == 1
+    assert (late, scored, scores) == (1, 0, 1), "counted once, as it ended when the span left"
+    assert last_failure > time.time() - 60
     assert len(otlp_sink.spans()) == 1
 
 
