@@ -79,6 +79,11 @@ class Assembler:
         return self._waiting.held
 
     @property
+    def held_without_content(self) -> int:
+        """How many of them still wait for what was asked and answered."""
+        return sum(not has_content(node) for trace in self._traces.values() for node in trace.held.values())
+
+    @property
     def traces(self) -> int:
         """The number of traces of which something is kept."""
         return len(self._traces)

@@ -78,7 +78,12 @@ class Scoring:
 
     def held(self) -> Mapping[Lack, int]:
         """Return how many spans wait, by what they lack."""
-        return {Lack.SCORES: self._judging.in_work, Lack.DOCUMENTS: self._assembler.held}
+        silent = self._assembler.held_without_content
+        return {
+            Lack.SCORES: self._judging.in_work,
+            Lack.CONTENT: silent,
+            Lack.DOCUMENTS: self._assembler.held - silent,
+        }
 
     def evictions(self) -> Mapping[str, int]:
         """Return what assembly gave up so far, by the bound that was reached."""

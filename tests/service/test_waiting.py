@@ -28,7 +28,7 @@ async def test_span_waits_for_its_log_record(otlp_sink: OtlpSink) -> None:
         await live.send(traces(silent, scope=OPENAI_SCOPE))
         await asyncio.sleep(0.3)
         assert not otlp_sink.spans()
-        assert await live.metric("agent_eval_gateway_held") == 1
+        assert await live.metric("agent_eval_gateway_held", agent_eval_lack="content") == 1
         await live.send(content_log(silent, "You are rude"))
         await arrived(otlp_sink, Signal.TRACES, 1, 5)
     assert own(otlp_sink.spans()[0])["agent_eval.label"] == "fail"
