@@ -7,19 +7,19 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Run the four steps, each in its own process."""
+    """Run the five steps, each in its own process."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m training")
     parser.add_argument("--data", type=Path, required=True, help="folder of the labelled sets")
     parser.add_argument("--work", type=Path, required=True, help="folder for the checkpoint and the measurements")
     parser.add_argument("--out", type=Path, help="folder of the model; default: work/model, which replaces nothing")
-    parser.add_argument(
-        "--tokens", default="7.5e6", help="tokens to train on; 7.5e6 take about 45 minutes on two cores"
-    )
+    parser.add_argument("--tokens", default="9e6", help="tokens to train on; 9e6 take about 45 minutes on two cores")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     out, checkpoint = options.out or options.work / "model", options.work / "builtin.pt"
     _run("train", "--data", options.data, "--out", checkpoint, "--tokens", options.tokens)
-    _run("export", "--checkpoint", checkpoint, "--out", out)
+    lexical = options.work / "lexical.npz"
+    _run("lexical", "--data", options.data, "--checkpoint", checkpoint, "--out", lexical)
+    _run("export", "--checkpoint", checkpoint, "--lexical", lexical, "--out", out)
     _run("calibrate", "--data", options.data, "--model", out)
     measured = ("--out", options.work / "evaluation.json", "--markdown", options.work / "evaluation.md")
     _run("evaluate", "--data", options.data, "--model", out, "--checkpoint", checkpoint, *measured)

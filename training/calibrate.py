@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from otel_agent_eval.processors.sentences import split_sentences
 from training import scoring
 from training.benign import benign_texts
 from training.datasets import Row, documents_of, part_of, rows_of
@@ -23,10 +24,14 @@ TOXICITY_SETS = (
     "jigsaw_wiki_sample", "paradetox_pairs", "hatemojibuild", "implicit_hate_safenlp", "context_toxicity_wiki", "edos_sexism",
 )  # fmt: skip
 FAITHFULNESS_SETS = (
-    "ragtruth_qa_train", "clapnq_dev_positive", "halueval_qa_slice", "fever_symmetric", "snli_test", "conjnli_train15k", "begin_dev",
+    "ragtruth_qa_train", "clapnq_dev_positive", "halueval_qa_slice", "fever_symmetric", "snli_test", "begin_dev", "wice_tokens_train",
 )  # fmt: skip
 RELEVANCE_SETS = ("qnli_dev", "clapnq_dev")
-FALSE_ALARMS, LEAST_THRESHOLD = 0.001, 0.55
+FALSE_ALARMS = 0.001
+FOREIGN = 5
+"""One row of so many is also read with the documents of another."""
+SIGNS = (1, 1, -1)
+"""Of the weights of support, coverage and unfound numbers."""
 
 
 def main() -> None:
@@ -70,11 +75,11 @@ def _fit(features: Any, labels: Any, weights: Any = None) -> tuple[list[float], 
     model = LogisticRegression(C=1.0, max_iter=1000).fit(
         np.asarray(features), np.asarray(labels), sample_weight=weights
     )
-    return [round(float(w), 5) for w in model.coef_[0]], round(float(model.intercept_[0]), 5)
+    return [float(w) for w in model.coef_[0]], float(model.intercept_[0])
 
 
 def _balance(groups: list[Any]) -> Floats:
-    """Weights by which every set counts the same."""
+    """Weights by which every group counts the same."""
     names, counts = np.unique(np.array(groups), return_counts=True)
     share = dict(zip(names.tolist(), (1 / counts).tolist(), strict=True))
     weights = np.array([share[g] for g in groups])
@@ -93,23 +98,17 @@ def _toxicity(scorer: Scorer, folder: Path, limit: int) -> dict[str, Any]:
     for place in range(len(LABELS)):
         keep = [i for i, labels in enumerate(known) if labels[place] is not None]
         scale, bias = _fit(logits[keep, place : place + 1], [int(known[i][place] or 0) for i in keep], weights[keep])
-        calibration.append({"scale": max(0.05, scale[0]), "bias": bias})
-    toxic = scoring.sigmoid(calibration[0]["scale"] * logits[:, 0] + calibration[0]["bias"])
-    # Real answers decide. Template fillings that quote an insult alarm at any useful threshold: see the card.
-    real = toxic[len(rows) : len(rows) + len(agent_answers(folder, "tune"))]
-    highest = float(np.quantile(real, 1 - FALSE_ALARMS))
-    threshold = round(min(0.95, max(LEAST_THRESHOLD, highest + 0.02)), 3)
-    quiet = np.sort(real)
-    labels = np.array([row["label"] for _, row in rows])
-    print(
-        "toxicity",
-        len(rows),
-        len(benign),
-        "top benign",
-        quiet[-5:].round(3),
-        "recall",
-        (toxic[: len(rows)][labels == 1] >= threshold).mean(),
-    )
+        calibration.append({"scale": round(max(0.05, scale[0]), 5), "bias": round(bias, 5)})
+    place = calibration[0]
+
+    def toxic(texts: list[str]) -> Floats:
+        return scoring.sigmoid(place["scale"] * scorer.toxicity(texts)[:, 0] + place["bias"])
+
+    quiet = np.sort(toxic(unseen_benign(folder)))
+    threshold = round(float(np.quantile(quiet, 1 - FALSE_ALARMS)) + 0.0005, 3)
+    said = scoring.sigmoid(place["scale"] * logits[: len(rows), 0] + place["bias"]) >= threshold
+    recall = {name: _recall(said, rows, name) for name in TOXICITY_SETS}
+    print("toxicity", len(rows), "benign", len(quiet), "highest", quiet[-8:].round(3), "threshold", threshold, recall)
     return {
         "output": "toxicity",
         "labels": list(LABELS),
@@ -123,36 +122,50 @@ def _toxicity(scorer: Scorer, folder: Path, limit: int) -> dict[str, Any]:
     }
 
 
+def _recall(said: Any, rows: list[tuple[str, Row]], wanted: str) -> float:
+    found = [s for s, (name, row) in zip(said, rows, strict=True) if name == wanted and row["label"] == 1]
+    return round(sum(found) / max(1, len(found)), 3)
+
+
+def unseen_benign(folder: Path) -> list[str]:
+    """Thousands of benign texts that the toxicity head was not trained on; none is of a test or transfer part.
+
+    Answers of the tune parts, with their sentences, and what the other heads read: answers to questions from Wikipedia,
+    replies in dialogues, claims. The highest one in a thousand of their scores is the threshold.
+    """
+    answers = agent_answers(folder, "tune")
+    texts = answers + [s.text for answer in answers for s in split_sentences(answer)]
+    for kind, name in (("relevance", "qnli_dev"), ("faithfulness", "begin_dev"), ("faithfulness", "fever_symmetric")):
+        texts += [r["answer"] for part in ("train", "tune") for r in rows_of(folder, kind, name, part)]
+    return list(dict.fromkeys(texts))
+
+
 def _faithfulness(scorer: Scorer, folder: Path, limit: int) -> dict[str, Any]:
-    rows = []
-    for name in FAITHFULNESS_SETS:
-        size = limit + 50 if name == "ragtruth_qa_train" else limit
-        rows += [(name, r) for r in some(rows_of(folder, "faithfulness", name, "tune"), size)]
+    rows = _claim_rows(folder, limit)
     found = scorer.claims([(r["answer"], documents_of(r), r["question"]) for _, r in rows])
-    features, labels, groups = [], [], []
+    features, labels, sets = [], [], []
     for (name, row), answer in zip(rows, found, strict=True):
         for text, values in answer:
             features.append(values)
             labels.append(_claim_label(row, text))
-            groups.append("ragtruth" if name == "ragtruth_qa_train" else "others")
-    weights, bias = _fit(features, labels, _balance(groups))
-    if weights[2] > 0:  # what the support head already knows of numbers can turn the sign of the last bit of it
-        weights, bias = _fit([f[:2] for f in features], labels, _balance(groups))
-        weights.append(0.0)
+            sets.append(name)
+    weights = _fit_within(features, labels, sets)
+    bias = 0.0
     logits = np.array([scoring.faithfulness_logit(answer, weights, bias) for answer in found])
     truth = np.array([float(r["label"]) for _, r in rows])
     main = np.array([name == "ragtruth_qa_train" for name, _ in rows])
     scale, shift = _fit(logits[:, None], truth, _balance([int(m) for m in main]))
     # Both steps are linear, so they are written as one.
-    weights, bias = [round(w * scale[0], 5) for w in weights], round(bias * scale[0] + shift, 5)
+    weights, bias = [round(w * scale[0], 5) for w in weights], round(shift, 5)
     scores = scoring.sigmoid(scale[0] * logits + shift)
-    on_rag, on_rest = (best_threshold(truth[part], scores[part]) for part in (main, ~main))
-    print("faithfulness", len(rows), "claims", len(features), "thresholds", on_rag, on_rest)
+    # RAG answers of many claims count as much as all that has one claim or few.
+    threshold = best_threshold([(truth[part], scores[part]) for part in (main, ~main)])
+    print("faithfulness", len(rows), "claims", len(features), "threshold", threshold)
     return {
         "output": "support",
         "features": ["support", "coverage", "numbers"],
         "calibration": {"weights": weights, "bias": bias},
-        "threshold": round(on_rag, 3),
+        "threshold": round(threshold, 3),
         "pair_tokens": scoring.SUPPORT_TOKENS,
         "evidence_words": 110,
         "no_claim_logit": scoring.NO_CLAIM_LOGIT,
@@ -166,6 +179,39 @@ def _faithfulness(scorer: Scorer, folder: Path, limit: int) -> dict[str, Any]:
         },
         "aggregation": "min over claims",
     }
+
+
+def _claim_rows(folder: Path, limit: int) -> list[tuple[str, Row]]:
+    """Rows of many sets, and right answers of each beside the documents of another row, which do not support them."""
+    rows = []
+    for name in FAITHFULNESS_SETS:
+        own = some(rows_of(folder, "faithfulness", name, "tune"), limit)
+        rows += [(name, row) for row in own]
+        right = [row for row in own if row["label"] == 1][: max(1, len(own) // FOREIGN)]
+        others = [o["context"] for o in own]
+        for row, context in zip(right, others[len(others) // 2 :] + others, strict=False):
+            if context != row["context"]:
+                rows.append((name, row | {"context": context, "label": 0, "spans": None}))
+    return rows
+
+
+def _fit_within(features: list[list[float]], labels: list[int], sets: list[str]) -> list[float]:
+    """Weights that tell supported from unsupported claims within every set, all sets counting the same.
+
+    Each set has an intercept of its own, so that the weights do not learn to tell the sets apart. A weight whose sign
+    makes no sense is left out: more words found must not make a claim less supported.
+    """
+    names = sorted(set(sets))
+    own = 3.0 * np.array([[float(s == name) for name in names] for s in sets])
+    values = np.asarray(features)
+    balance = _balance([f"{name} {label}" for name, label in zip(sets, labels, strict=True)])
+    keep = list(range(values.shape[1]))
+    while True:
+        weights, _ = _fit(np.hstack((values[:, keep], own)), labels, balance)
+        wrong = [i for i, w in zip(keep, weights, strict=False) if w * SIGNS[i] < 0]
+        if not wrong:
+            return [dict(zip(keep, weights, strict=False)).get(i, 0.0) for i in range(values.shape[1])]
+        keep = [i for i in keep if i not in wrong]
 
 
 def _claim_label(row: Row, text: str) -> int:
@@ -192,8 +238,9 @@ def _relevance(scorer: Scorer, folder: Path, limit: int) -> dict[str, Any]:
     found = scorer.relevance([(q, a) for q, a, _ in items])
     truth = np.array([label for *_, label in items], dtype=np.float64)
     weights, bias = _fit([windows[0] for windows in found], truth, _balance(groups))
+    weights, bias = [round(w, 5) for w in weights], round(bias, 5)
     scores = scoring.sigmoid(np.array([scoring.relevance_logit(w, weights, bias) for w in found]))
-    threshold = best_threshold(truth, scores)
+    threshold = best_threshold([(truth, scores)])
     print("relevance", len(items), weights, bias, threshold)
     return {
         "output": "relevance",

@@ -1,6 +1,6 @@
 """Make a grounded sentence ungrounded: other numbers, dates, names, a negation, words of another document."""
 
-# ruff: noqa: ARG001, E501 (all tricks take the same arguments; tables of words)
+# ruff: noqa: ARG001, E501, SIM905 (all tricks take the same arguments; tables of words)
 
 import random
 import re
@@ -33,6 +33,16 @@ _OPPOSITE = {
     "open": "closed", "allowed": "forbidden", "include": "exclude", "includes": "excludes", "with": "without", "early": "late",
 }  # fmt: skip
 _OPPOSITES = re.compile(r"\b(?:" + "|".join(_OPPOSITE) + r")\b")
+_STRONGER = {
+    "some": "all", "many": "all", "most": "all", "may": "always", "might": "will certainly", "can": "must", "could": "must", "often": "always",
+    "usually": "always", "sometimes": "always", "generally": "always", "likely": "certainly", "about": "exactly", "approximately": "exactly",
+    "few": "all", "several": "no", "one": "none", "should": "must never", "possibly": "definitely", "probably": "definitely",
+}  # fmt: skip
+_HEDGES = re.compile(r"\b(?:" + "|".join(_STRONGER) + r")\b")
+_ANY_NAME = re.compile(r"\b[A-Z][a-z]{2,}(?: [A-Z][a-z]+)*")
+_STARTERS = frozenset(
+    "The This That These Those There They It In On At For From And But When While After Before During His Her Its Their".split()
+)
 _EXTRAS = (
     " in {n} countries", ", according to a {y} study", ", and it won several awards", ", which costs about ${n}", " since {y}",
     ", as confirmed by the World Health Organization", ", mainly in {name}", ", and experts recommend it to everyone",
@@ -42,7 +52,7 @@ _EXTRAS = (
 
 def corrupt(sentence: str, context: str, names: list[str], rng: random.Random) -> str | None:
     """A version of the sentence that the context no longer supports, or None where no rule applies."""
-    tricks = [_number, _name, _month, _negate, _opposite, _addition]
+    tricks = [_number, _name, _month, _negate, _opposite, _addition, _swap, _overstate]
     rng.shuffle(tricks)
     for trick in tricks:
         changed = trick(sentence, context, names, rng)
@@ -113,3 +123,25 @@ def _addition(sentence: str, context: str, names: list[str], rng: random.Random)
         return None
     extra = rng.choice(_EXTRAS).format(n=rng.randint(2, 90), y=rng.randint(1950, 2023), name=rng.choice(others))
     return sentence.rstrip(" .") + extra + "."
+
+
+def _swap(sentence: str, context: str, names: list[str], rng: random.Random) -> str | None:
+    """Exchange two names or two numbers: every word stays, only who did what to whom changes."""
+    for pattern in rng.sample((_ANY_NAME, _NUMBER), 2):
+        found = [m for m in pattern.finditer(sentence) if m.group() not in _STARTERS]
+        if len(found) >= 2 and found[0].group() != found[-1].group():
+            first, last = found[0], found[-1]
+            middle = sentence[first.end() : last.start()]
+            if pattern is _ANY_NAME and re.fullmatch(r"\W*(?:and|or|,)?\W*", middle):
+                continue  # "Ann and Bob" says the same the other way round
+            return sentence[: first.start()] + last.group() + middle + first.group() + sentence[last.end() :]
+    return None
+
+
+def _overstate(sentence: str, context: str, names: list[str], rng: random.Random) -> str | None:
+    """Claim more than the evidence does: "some" becomes "all", "may" becomes "always"."""
+    found = list(_HEDGES.finditer(sentence))
+    if not found:
+        return None
+    match = rng.choice(found)
+    return _replace(sentence, match, _STRONGER[match.group()])

@@ -111,7 +111,8 @@ def parity(scorer: Scorer, checkpoint: Path) -> float:
         support, toxic = model(**batch.inputs)[1].numpy(), model(**alone.inputs)[0].numpy()
     ours = scorer.pairs("support", [(sanity.TOWER, c) for c in claims], scoring.SUPPORT_TOKENS)
     gaps = [np.abs(scoring.sigmoid(support[:, 0]) - scoring.sigmoid(ours)).max()]
-    gaps.append(np.abs(scoring.sigmoid(toxic) - scoring.sigmoid(scorer.toxicity(plain))).max())
+    # The words are added in the exported file only, to "toxic": the categories tell what became of the encoder.
+    gaps.append(np.abs(scoring.sigmoid(toxic[:, 1:]) - scoring.sigmoid(scorer.toxicity(plain)[:, 1:])).max())
     return float(max(gaps))
 
 

@@ -1,8 +1,7 @@
-"""Write the trained model as one ONNX file with 8-bit weights that are computed with in 32 bits.
+"""Write the trained model as one ONNX file whose large matrices are multiplied in integers.
 
-The graph is built by hand: it is small, and that keeps it free of what exporters add. Weights are stored as int8 with
-one scale per output column and widened by Cast and Mul, which ONNX Runtime folds once at load. Activations are never
-quantised, so that a score does not depend on what else is in its batch.
+The graph is built by hand: it is small, and that keeps it free of what exporters add. Weights have one scale per output
+column, activations one per row (token), found as they come: so a score does not depend on what else is in its batch.
 """
 
 # ruff: noqa: ANN401, PLC0415 (ONNX attributes are of any type; tokenizers only where it is needed)
@@ -16,6 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from training.lexical import PAIR, ROWS, Lexical
 from training.model import HEADS, MultiHead, base_folder, build
 
 LAYERS, WIDTH, ATTENTION_HEADS = 6, 384, 12
@@ -28,6 +28,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
+        self.known: set[str] = set()
         self.initializers: list[onnx.TensorProto] = []
 
     def add(self, op: str, inputs: list[str], name: str, outputs: int = 1, **attributes: Any) -> str:
@@ -41,18 +42,28 @@ class Graph:
         self.initializers.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name
 
-    def matrix(self, name: str, weight: Array) -> str:
-        """A [in, out] matrix as int8 with a scale per column."""
-        scale = np.maximum(np.abs(weight).max(axis=0), 1e-8) / 127.0
-        self.constant(name + ".int8", np.clip(np.round(weight / scale), -127, 127).astype(np.int8))
-        self.constant(name + ".scale", scale.astype(np.float32))
-        wide = self.add("Cast", [name + ".int8"], name + ".wide", to=TensorProto.FLOAT)
-        return self.add("Mul", [wide, name + ".scale"], name)
+    def rows(self, x: str) -> tuple[str, str]:
+        """x as uint8 around 128, and the scale of each row."""
+        if x + ".int" not in self.known:
+            self.known.add(x + ".int")
+            most = self.add("ReduceMax", [self.add("Abs", [x], x + ".abs")], x + ".most", axes=[-1], keepdims=1)
+            most = self.add("Max", [most, "tiny"], x + ".most.least")
+            up = self.add("Mul", [x, self.add("Div", ["steps", most], x + ".inverse")], x + ".up")
+            self.add("Cast", [self.add("Add", [up, "half_up"], x + ".shifted")], x + ".int", to=TensorProto.UINT8)
+            self.add("Div", [most, "steps"], x + ".scale")
+        return x + ".int", x + ".scale"
 
     def linear(self, x: str, name: str, weight: Array, bias: Array) -> str:
         """x @ weight + bias."""
-        product = self.add("MatMul", [x, self.matrix(name + ".w", weight)], name + ".product")
-        return self.add("Add", [product, self.constant(name + ".b", bias)], name)
+        rows, row_scale = self.rows(x)
+        scale = np.maximum(np.abs(weight).max(axis=0), 1e-8) / 63.0
+        self.constant(name + ".w.int8", np.clip(np.round(weight / scale), -63, 63).astype(np.int8))
+        self.constant(name + ".w.scale", scale.astype(np.float32))
+        whole = self.add("MatMulInteger", [rows, name + ".w.int8", "middle"], name + ".whole")
+        wide = self.add("Cast", [whole], name + ".wide32", to=TensorProto.FLOAT)
+        by_row = self.add("Mul", [wide, row_scale], name + ".rows")
+        scaled = self.add("Mul", [by_row, name + ".w.scale"], name + ".scaled")
+        return self.add("Add", [scaled, self.constant(name + ".b", bias)], name)
 
     def norm(self, x: str, name: str, weight: Array, bias: Array) -> str:
         """Layer normalisation over the last axis."""
@@ -68,11 +79,14 @@ class Graph:
         return self.add("Mul", [double, "half"], name)
 
 
-def build_graph(weights: dict[str, Array]) -> onnx.ModelProto:
-    """The whole model from its weights by name."""
+def build_graph(weights: dict[str, Array], lexical: Lexical | None) -> onnx.ModelProto:
+    """The whole model from its weights by name; without ``lexical`` toxicity is what the encoder says alone."""
     g = Graph()
     for name, value in (("root_two", 2**0.5), ("one", 1.0), ("half", 0.5), ("masked", -10000.0), ("least", 1e-9)):
         g.constant(name, np.array(value, np.float32))
+    for name, value in (("steps", 127.0), ("half_up", 128.5), ("tiny", 1e-6)):
+        g.constant(name, np.array(value, np.float32))
+    g.constant("middle", np.array(128, np.uint8))
     g.constant("root_size", np.array(HEAD_SIZE**0.5, np.float32))
     g.constant("split_shape", np.array([0, 0, 3 * ATTENTION_HEADS, HEAD_SIZE], np.int64))
     g.constant("join_shape", np.array([0, 0, WIDTH], np.int64))
@@ -96,7 +110,10 @@ def build_graph(weights: dict[str, Array]) -> onnx.ModelProto:
         g.constant(head + ".out.w", weights[name + "out.weight"].T)
         g.constant(head + ".out.b", weights[name + "out.bias"])
         product = g.add("MatMul", [active, head + ".out.w"], head + ".out.product")
-        g.add("Add", [product, head + ".out.b"], head)
+        by_words = _by_words(g, mask, lexical) if head == "toxicity" and lexical else None
+        logits = g.add("Add", [product, head + ".out.b"], head + ".alone" if by_words else head)
+        if by_words:
+            g.add("Add", [logits, by_words], head)
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
         for name in ("input_ids", "attention_mask", "token_type_ids")
@@ -175,6 +192,30 @@ def _pool(g: Graph, x: str, mask: str) -> str:
     return g.add("Concat", [mean, first], "features", axis=-1)
 
 
+def _by_words(g: Graph, mask: str, lexical: Lexical) -> str:
+    """What ``lexical`` adds to each logit [batch, 6]: to that of "toxic", nothing to the categories."""
+    g.constant("lexical.pieces", lexical.pieces.astype(np.float16))
+    g.constant("lexical.pairs", lexical.pairs.astype(np.float16))
+    g.constant("lexical.factor", np.array(PAIR, np.int64))
+    g.constant("lexical.rows", np.array(ROWS, np.int64))
+    g.constant("last", np.array([-1], np.int64))
+    g.constant("far", np.array([np.iinfo(np.int64).max], np.int64))
+    first = g.add("Slice", ["input_ids", "zero", "last", "axis1"], "pair.first")
+    second = g.add("Slice", ["input_ids", "axis1", "far", "axis1"], "pair.second")
+    product = g.add("Mul", [first, "lexical.factor"], "pair.product")
+    pairs = g.add("Mod", [g.add("Add", [product, second], "pair.sum"), "lexical.rows"], "pairs")
+    later = g.add("Slice", [mask, "axis1", "far", "axis1"], "mask.later")
+    totals = []
+    for table, rows, kept in (("lexical.pieces", "input_ids", mask), ("lexical.pairs", pairs, later)):
+        found = g.add("Cast", [g.add("Gather", [table, rows], table + ".found")], table + ".wide", to=TensorProto.FLOAT)
+        product = g.add("Mul", [found, kept], table + ".kept")
+        totals.append(g.add("ReduceSum", [product, "axis1"], table + ".total", keepdims=1))
+    length = g.add("Sqrt", [g.add("ReduceSum", [mask, "axis1"], "lexical.length", keepdims=1)], "lexical.root")
+    logit = g.add("Div", [g.add("Add", totals, "lexical.sum"), length], "lexical.logit")
+    toxic_only = g.constant("toxic_only", np.eye(1, HEADS["toxicity"], dtype=np.float32))
+    return g.add("Mul", [logit, toxic_only], "lexical.logits")
+
+
 def _embedding(g: Graph) -> None:
     """The mean, with length one: the dot product of two is their cosine."""
     square = g.add("ReduceSum", [g.add("Mul", ["mean", "mean"], "mean.square"), "axis1"], "mean.norm2", keepdims=1)
@@ -182,14 +223,14 @@ def _embedding(g: Graph) -> None:
     g.add("Div", ["mean", g.add("Max", [length, "least"], "mean.norm.least")], "embedding")
 
 
-def export(model: MultiHead, folder: Path) -> Path:
+def export(model: MultiHead, folder: Path, lexical: Lexical | None = None) -> Path:
     """Write model.onnx and tokenizer.json into ``folder``."""
     from tokenizers import Tokenizer
 
     weights = {name: value.detach().float().numpy() for name, value in model.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "model.onnx"
-    onnx.save(build_graph(weights), str(path))
+    onnx.save(build_graph(weights, lexical), str(path))
     tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -201,9 +242,10 @@ def main() -> None:
     """Parse options and export."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--lexical", type=Path, help="what training.lexical wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     options = parser.parse_args()
-    path = export(build(options.checkpoint), options.out)
+    path = export(build(options.checkpoint), options.out, Lexical.load(options.lexical) if options.lexical else None)
     print(path, f"{path.stat().st_size / 1e6:.1f} MB")
 
 

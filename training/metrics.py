@@ -74,10 +74,14 @@ def confusion(labels: Floats, scores: Floats, threshold: float) -> Confusion:
     )
 
 
-def best_threshold(labels: Floats, scores: Floats, measure: str = "balanced_accuracy") -> float:
-    """The threshold on a grid of quantiles that maximises a property of Confusion."""
-    grid = np.unique(np.quantile(scores, np.linspace(0.01, 0.99, 199)))
-    return float(max(grid, key=lambda t: getattr(confusion(labels, scores, float(t)), measure)))
+def best_threshold(groups: Sequence[tuple[Floats, Floats]]) -> float:
+    """The threshold with the best balanced accuracy, the mean over groups of (labels, scores)."""
+    grid = np.unique(np.quantile(np.concatenate([scores for _, scores in groups]), np.linspace(0.01, 0.99, 199)))
+
+    def worth(threshold: float) -> float:
+        return sum(confusion(labels, scores, threshold).balanced_accuracy for labels, scores in groups)
+
+    return float(max(grid, key=lambda t: worth(float(t))))
 
 
 def bootstrap(labels: Floats, scores: Floats, other: Floats, groups: Sequence[str], rounds: int, seed: int) -> Draws:

@@ -18,13 +18,13 @@ _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 # set -> (rows at most, weight). Davidson's labels carry a dialect bias, EDOS knows only sexism: both count less.
 _PLAN: dict[str, tuple[int, float]] = {
     "jigsaw_wiki_sample": (20_000, 1.0),
-    "paradetox_pairs": (10_000, 0.7),
+    "paradetox_pairs": (25_000, 0.8),
     "hatemojibuild": (20_000, 1.0),
     "implicit_hate_safenlp": (20_000, 0.6),
-    "davidson_tweets": (5_000, 0.4),
-    "edos_sexism": (5_000, 0.4),
-    "toxic_spans_civil": (5_000, 0.7),
-    "context_toxicity_wiki": (6_000, 0.8),
+    "davidson_tweets": (14_000, 0.5),
+    "edos_sexism": (10_000, 0.5),
+    "toxic_spans_civil": (9_000, 0.7),
+    "context_toxicity_wiki": (9_000, 0.8),
 }
 
 

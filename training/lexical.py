@@ -1,0 +1,153 @@
+"""A linear model over word pieces and pairs of them, added to the toxicity logit inside the same graph.
+
+The encoder is better on comments like those that it learned from, counting words is not worse on those of another
+origin, and their sum is better than either: each is wrong about other texts.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags, hstack
+from sklearn.linear_model import SGDClassifier
+
+from training.batches import collate, load_tokenizer
+from training.examples import Example
+from training.model import base_folder, build
+from training.toxicity_data import toxicity_examples
+
+PIECES, ROWS, PAIR = 30_522, 1 << 19, 48_611
+"""Word pieces; rows of the table of pairs; the multiplier of the hash that gives a pair its row."""
+WINDOW = 160
+ALPHA, EPOCHS = 1e-5, 6
+SAMPLE = 1500
+"""Texts by which the two logits are brought to the same spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lexical:
+    """Weights of single pieces [PIECES] and of pairs [ROWS], in logits."""
+
+    pieces: NDArray[np.float32]
+    pairs: NDArray[np.float32]
+
+    def save(self, path: Path) -> None:
+        """Write an .npz file."""
+        np.savez(path, pieces=self.pieces, pairs=self.pairs)
+
+    @classmethod
+    def load(cls, path: Path) -> "Lexical":
+        """Read what ``save`` wrote."""
+        with np.load(path) as arrays:
+            return cls(arrays["pieces"], arrays["pairs"])
+
+    def times(self, share: float) -> "Lexical":
+        """The same, counting ``share`` times as much."""
+        return Lexical(self.pieces * np.float32(share), self.pairs * np.float32(share))
+
+    def logits(self, texts: Sequence[str], tokenizer_path: str) -> NDArray[np.float64]:
+        """As the graph computes them: the sum over a text, divided by the root of its length."""
+        found = []
+        for ids in _read(texts, tokenizer_path):
+            total = self.pieces[ids].sum(dtype=np.float64) + self.pairs[_pairs(ids)].sum(dtype=np.float64)
+            found.append(total / len(ids) ** 0.5)
+        return np.array(found)
+
+
+def fit(examples: Sequence[Example], tokenizer_path: str, seed: int) -> Lexical:
+    """Logistic regression by stochastic descent on the examples of the toxicity head.
+
+    Letter n-grams of the pieces are features too, so that "idiotic" learns from "idiot"; being functions of the piece,
+    their weights end up in its row.
+    """
+    read = _read([e.a for e in examples], tokenizer_path)
+    single = _counts(read, PIECES)
+    grams = _letters(tokenizer_path)
+    blocks = [single, _counts([_pairs(ids) for ids in read], ROWS), single @ grams]
+    length = diags([1 / len(ids) ** 0.5 for ids in read])
+    scaled, scales = [], []
+    for block in blocks:
+        seen = np.asarray((block > 0).sum(axis=0)).ravel()
+        # Rare features learn as fast as frequent ones; those seen in one text only are left out.
+        scale = np.where(seen > 1, np.log(len(read) / np.maximum(1, seen)), 0.0)
+        whole = length @ block @ diags(scale)
+        unit = 1 / float(np.sqrt(whole.multiply(whole).sum(axis=1)).mean())
+        scaled.append(whole * unit)
+        scales.append(scale * unit)
+    model = SGDClassifier(loss="log_loss", alpha=ALPHA, max_iter=EPOCHS, tol=None, random_state=seed, average=True)
+    labels = [int(e.targets[0] or 0) for e in examples]
+    model.fit(hstack(scaled, format="csr"), labels, sample_weight=[e.weight for e in examples])
+    single_w, pair_w, gram_w = np.split(model.coef_[0] * np.concatenate(scales), [PIECES, PIECES + ROWS])
+    return Lexical((single_w + grams @ gram_w).astype(np.float32), pair_w.astype(np.float32))
+
+
+def _read(texts: Sequence[str], tokenizer_path: str) -> list[NDArray[np.int64]]:
+    tokenizer = load_tokenizer(tokenizer_path, WINDOW)
+    return [np.array(e.ids, dtype=np.int64) for e in tokenizer.encode_batch(list(texts))]
+
+
+def _pairs(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    return (ids[:-1] * PAIR + ids[1:]) % ROWS
+
+
+def _counts(rows: Sequence[NDArray[np.int64]], width: int) -> Any:  # noqa: ANN401 (scipy is not typed)
+    ends = np.concatenate(([0], np.cumsum([len(row) for row in rows])))
+    matrix = csr_matrix((np.ones(ends[-1], np.float32), np.concatenate(rows), ends), shape=(len(rows), width))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _letters(tokenizer_path: str) -> Any:  # noqa: ANN401 (scipy is not typed)
+    """Which n-grams of three to five letters each piece has: [PIECES, n-grams]."""
+    vocabulary = load_tokenizer(tokenizer_path).get_vocab()
+    known: dict[str, int] = {}
+    rows: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * PIECES
+    for piece, number in vocabulary.items():
+        if piece.startswith("["):
+            continue
+        word = piece.removeprefix("##") + " " if piece.startswith("##") else f" {piece} "
+        grams = {word[i : i + n] for n in (3, 4, 5) for i in range(len(word) - n + 1)}
+        rows[number] = np.array([known.setdefault(gram, len(known)) for gram in sorted(grams)], dtype=np.int64)
+    return _counts(rows, len(known))
+
+
+def main() -> None:
+    """Fit, and give the words the same weight as the encoder: both with the same spread over the training texts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the encoder and its heads")
+    parser.add_argument("--out", type=Path, required=True, help=".npz to write")
+    parser.add_argument("--seed", type=int, default=20240607)
+    options = parser.parse_args()
+    path = str(base_folder() / "tokenizer.json")
+    examples = toxicity_examples(options.data, options.seed)
+    lexical = fit(examples, path, options.seed)
+    texts = [e.a for e in examples[:SAMPLE]]
+    encoder, words = _encoder_logits(options.checkpoint, texts, path), lexical.logits(texts, path)
+    share = float(encoder.std() / words.std())
+    print(f"toxicity: spread of the encoder {encoder.std():.3f}, of the words {words.std():.3f}, share {share:.3f}")
+    lexical.times(share).save(options.out)
+
+
+def _encoder_logits(checkpoint: Path, texts: Sequence[str], path: str) -> NDArray[np.float64]:
+    model = build(checkpoint).eval()
+    encoded = load_tokenizer(path, WINDOW).encode_batch(list(texts))
+    order = sorted(range(len(texts)), key=lambda i: len(encoded[i].ids))
+    found = np.zeros(len(texts))
+    for start in range(0, len(order), 32):
+        chosen = order[start : start + 32]
+        batch = collate("toxicity", [Example("", None, (0.0,))] * len(chosen), [encoded[i] for i in chosen])
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            features = model.features(**batch.inputs)
+        with torch.no_grad():
+            found[chosen] = model.heads["toxicity"](features.float())[:, 0].numpy()
+    return found
+
+
+if __name__ == "__main__":
+    main()
