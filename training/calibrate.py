@@ -124,7 +124,7 @@ def _toxicity(scorer: Scorer, folder: Path, limit: int) -> dict[str, Any]:
 
 def _recall(said: Any, rows: list[tuple[str, Row]], wanted: str) -> float:
     found = [s for s, (name, row) in zip(said, rows, strict=True) if name == wanted and row["label"] == 1]
-    return round(sum(found) / max(1, len(found)), 3)
+    return round(float(sum(found)) / max(1, len(found)), 3)
 
 
 def unseen_benign(folder: Path) -> list[str]:

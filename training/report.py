@@ -238,7 +238,7 @@ def markdown(results: list[Result]) -> str:
             if r.kind == kind
         ]
         lines.append("")
-    return "\n".join(lines).replace("nan", "-")
+    return "\n".join(lines).replace("+nan", "-").replace("nan", "-")
 
 
 def write_json(path: Path, results: list[Result], alarms: dict[str, tuple[int, int]], **more: object) -> None:
