@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from otel_agent_eval.delivery.destination import Destination
 from otel_agent_eval.delivery.stats import DestinationStats
-from otel_agent_eval.signals import Payload, Refused, Signal
+from otel_agent_eval.signals import Payload, Signal
 
 
 class Delivery:
@@ -22,13 +22,6 @@ class Delivery:
     def room(self, signal: Signal, size: int) -> bool:
         """Say whether every destination of a signal has room for a request of `size` bytes."""
         return all(destination.room(signal, size) for destination in self._of(signal))
-
-    def offer(self, payload: Payload) -> None:
-        """Hand over a request to all of its destinations, or to none: raises `Refused` when one has no room."""
-        for destination in self._of(payload.signal):
-            if not destination.room(payload.signal, len(payload.body)):
-                raise Refused(f"the queue of destination {destination.name} is full")
-        self.push(payload)
 
     def push(self, payload: Payload) -> None:
         """Hand over a request past all limits: for what the gateway has already accepted, or made itself."""

@@ -12,7 +12,7 @@ from support.otlp_sink import UNAVAILABLE, Answer, OtlpSink
 
 from otel_agent_eval.delivery import Delivery, Destination, Fate, QueueSettings, RetrySettings
 from otel_agent_eval.exporters import OtlpHttpExporter, Permanent, Retryable, Unsupported, signal_urls
-from otel_agent_eval.signals import Payload, Refused, Signal
+from otel_agent_eval.signals import Payload, Signal
 
 QUICK = RetrySettings(initial_interval=0.01, max_interval=0.05)
 
@@ -243,15 +243,13 @@ async def test_what_is_being_sent_takes_room_too() -> None:
     await destination.stop(0)
 
 
-async def test_offer_is_all_or_nothing_and_names_the_full_destination() -> None:
+async def test_there_is_room_only_if_every_destination_has_it() -> None:
     small, large = Scripted(name="otlp/small"), Scripted(name="otlp/large")
     full = Destination(small, queue=QueueSettings(max_requests=1))
     roomy = Destination(large)
     delivery = Delivery([roomy, full])
-    delivery.offer(payload())
+    delivery.push(payload())
     assert not delivery.room(Signal.TRACES, 1)
-    with pytest.raises(Refused, match="otlp/small is full"):
-        delivery.offer(payload())
     assert [stats.queued_requests for stats in delivery.stats()] == [1, 1]
     delivery.push(payload())
     assert [stats.queued_requests for stats in delivery.stats()] == [2, 2]
@@ -269,7 +267,7 @@ async def test_each_signal_goes_to_the_destinations_that_carry_it() -> None:
     )
     delivery.start()
     for signal in Signal:
-        delivery.offer(payload(signal))
+        delivery.push(payload(signal))
     await delivery.stop(5)
     assert {p.signal for p in every.sent} == set(Signal)
     assert {p.signal for p in traces.sent} == {Signal.TRACES}
@@ -282,7 +280,7 @@ async def test_dead_destination_holds_up_only_itself() -> None:
     delivery = Delivery([Destination(dead, retry=QUICK), Destination(alive)])
     delivery.start()
     for _ in range(100):
-        delivery.offer(payload())
+        delivery.push(payload())
     await until(lambda: len(alive.sent) == 100)
     assert dead.sent == []
     dead.dead = False
@@ -326,7 +324,7 @@ async def test_exporter_that_cannot_be_closed_keeps_no_other_from_draining() -> 
     other = Scripted(name="other")
     delivery = Delivery([Destination(Scripted(name="breaks")), Destination(other)])
     delivery.start()
-    delivery.offer(payload())
+    delivery.push(payload())
     await delivery.stop(1)
     assert len(other.sent) == 1
     assert other.closed
@@ -377,7 +375,7 @@ async def test_everything_arrives_at_a_real_destination_that_stumbles(over_http:
         otlp_sink.answer(answer, times=4)
     bodies = {bytes.fromhex("a20603") + b"%03d" % number for number in range(50)}
     for body in bodies:
-        over_http.offer(Payload(Signal.LOGS, body, 1, {"x-scope-orgid": "team-a"}))
+        over_http.push(Payload(Signal.LOGS, body, 1, {"x-scope-orgid": "team-a"}))
     await until(lambda: len(otlp_sink.accepted(Signal.LOGS)) >= 50)
     assert {received.body for received in otlp_sink.accepted(Signal.LOGS)} == bodies
     assert {received.headers["x-scope-orgid"] for received in otlp_sink.requests()} == {"team-a"}

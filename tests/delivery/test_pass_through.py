@@ -51,7 +51,7 @@ def test_bytes_with_fields_nobody_knows_reach_the_backend_as_they_came(transport
         delivery.start()
 
         async def pass_on(payload: Payload, _request: ExportRequest) -> None:
-            delivery.offer(payload)
+            delivery.push(payload)
 
         receiver = OtlpHttpReceiver(Intake(pass_on), "127.0.0.1:0")
         await receiver.start()
