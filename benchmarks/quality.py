@@ -16,11 +16,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # training/ is not part of the installed package
 
-from otel_agent_eval.evaluation import Document, Evaluator, Interaction, Scored  # noqa: E402
-from otel_agent_eval.processors.registry import load_evaluators  # noqa: E402
-from training import report  # noqa: E402
-from training.datasets import Row, documents_of  # noqa: E402
-from training.metrics import Floats  # noqa: E402
+from otel_agent_eval.evaluation import Document, Evaluator, Interaction, Scored  # noqa: E402 (after the path is known)
+from otel_agent_eval.processors.registry import load_evaluators  # noqa: E402 (after the path is known)
+from training import report  # noqa: E402 (after the path is known)
+from training.datasets import Row, documents_of  # noqa: E402 (after the path is known)
+from training.metrics import Floats  # noqa: E402 (after the path is known)
 
 BATCH = 64
 
