@@ -11,7 +11,7 @@ from otel_agent_eval.annotation.instruments import AnyTable, Distribution, Exemp
 from otel_agent_eval.annotation.last_failure import Failure
 from otel_agent_eval.annotation.result import EvaluatorInfo, JudgedSpan
 from otel_agent_eval.annotation.values import clean
-from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Label, Outcome, Reason, Scored, Skipped
+from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Label, Outcome, Reason, Scored, Skipped, label
 
 SCORE_EDGES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _DURATION_EDGES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -19,6 +19,8 @@ _HISTOGRAM_EXTRA: Final = 3
 """The series of a histogram beside its edges: the bucket above them, the sum and the count."""
 _MAX_ERROR_TYPES: Final = 20
 _MAX_ERROR_TYPE_LENGTH: Final = 100
+_METRIC: Final = "__name__"
+"""The key that tells severe failures from others in the file that keeps them, as Prometheus calls a metric's name."""
 _SERVICE: Final = catalogue.SERVICE_NAME.name
 
 _Ending = tuple[str, str, str]
@@ -36,11 +38,13 @@ class AnswerMetricsOptions:
     """What the answer metrics count.
 
     - `evaluators`: the configured evaluators; `thresholds`: all thresholds that their scores can meet, by name.
+    - `severe`: by evaluator, from which score on (in its direction) a failed answer is severe; its time is kept apart.
     - `segments`: names of the attributes that are dimensions beside service, agent and model.
     """
 
     evaluators: tuple[EvaluatorInfo, ...]
     thresholds: Mapping[str, Collection[float]] = field(default_factory=dict)
+    severe: Mapping[str, float] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
@@ -53,6 +57,7 @@ class _Series:
     weighted: Mapping[_Ending, Number]
     raw: Mapping[_Ending, Number]
     last_failure: Number
+    last_severe: Number | None
 
 
 def max_series(options: AnswerMetricsOptions) -> int:
@@ -60,8 +65,8 @@ def max_series(options: AnswerMetricsOptions) -> int:
     combinations = options.limits.combinations + 2  # without any dimension, and all of them folded
     total = len(catalogue.DIMENSIONS) + len(options.segments) + 1  # overflow
     for info in options.evaluators:
-        score = len(_edges(options.thresholds.get(info.name, ()))) + _HISTOGRAM_EXTRA
-        total += combinations * (score + 2 * len(ENDINGS) + 1)
+        score = len(_edges(_thresholds(options, info.name))) + _HISTOGRAM_EXTRA
+        total += combinations * (score + 2 * len(ENDINGS) + 1 + (info.name in options.severe))
         total += len(_DURATION_EDGES) + _HISTOGRAM_EXTRA + _MAX_ERROR_TYPES + 1
     return total
 
@@ -73,7 +78,8 @@ class AnswerMetrics:
         """`now` gives Unix nanoseconds. Raises `ValueError` where a segment cannot be an attribute."""
         self._now = now
         self._evaluators = options.evaluators
-        self._edges = {info.name: _edges(options.thresholds.get(info.name, ())) for info in options.evaluators}
+        self._edges = {info.name: _edges(_thresholds(options, info.name)) for info in options.evaluators}
+        self._severe = options.severe
         segments = options.segments
         self._overflow = Table(catalogue.OVERFLOW, number)
         self._dimensions = Dimensions(segments, options.limits, lambda name: self._overflow.at(name).add())
@@ -82,6 +88,7 @@ class AnswerMetrics:
         self._weighted = Table(catalogue.EVALUATIONS, number, segments)
         self._raw = Table(catalogue.EVALUATIONS_RAW, number, segments)
         self._last_failure = Table(catalogue.LAST_FAILURE, number, segments)
+        self._last_severe = Table(catalogue.LAST_SEVERE_FAILURE, number, segments)
         self._errors = Table(catalogue.EVALUATION_ERRORS, number)
         self._error_types: set[str] = set()
         self._durations = Table(catalogue.EVALUATION_DURATION, lambda _: Distribution(_DURATION_EDGES))
@@ -94,7 +101,8 @@ class AnswerMetrics:
     def tables(self) -> tuple[AnyTable, ...]:
         """The numbers, for rendering."""
         return (
-            self._scores, self._weighted, self._raw, self._last_failure, self._errors, self._durations, self._overflow,
+            self._scores, self._weighted, self._raw, self._last_failure, self._last_severe, self._errors,
+            self._durations, self._overflow,
         )  # fmt: skip
 
     def record(self, judged: JudgedSpan) -> None:
@@ -123,20 +131,23 @@ class AnswerMetrics:
 
     def failures(self) -> Iterator[Failure]:
         """Yield the last failures so far, for the file that keeps them."""
-        for values, series in self._last_failure.items():
-            if series.value:
-                yield dict(zip(self._last_failure.attributes, values, strict=True)), series.value
+        for table in (self._last_failure, self._last_severe):
+            kind = {_METRIC: table.metric.name} if table is self._last_severe else {}
+            for values, series in table.items():
+                if series.value:
+                    yield {**dict(zip(table.attributes, values, strict=True)), **kind}, series.value
 
     def restore(self, failures: Iterable[Failure]) -> None:
         """Take over the last failures of an earlier run, of the evaluators still configured."""
         configured = {info.name for info in self._evaluators}
         for names, time in failures:
             name = names.get(catalogue.EVALUATION_NAME.name, "")
-            if name in configured:
+            severe = _METRIC in names
+            if name in (self._severe if severe else configured):
                 service, agent, model = (names.get(attribute.name, "") for attribute in catalogue.DIMENSIONS)
                 dimensions = self._dimensions.fold(service, agent, model, names)
                 self._begin(dimensions)
-                series = self._last_failure.at(name, *dimensions)
+                series = (self._last_severe if severe else self._last_failure).at(name, *dimensions)
                 series.value = max(series.value, time)
 
     def _count(
@@ -156,8 +167,13 @@ class AnswerMetrics:
             series.score.observe(evaluation.score, judged.weight, exemplar)
             if evaluation.label is Label.FAIL:
                 series.last_failure.value = exemplar.time / 1e9
+                if series.last_severe is not None and self._is_severe(info, evaluation.score):
+                    series.last_severe.value = exemplar.time / 1e9
         elif isinstance(evaluation, Failed):
             self._errors.at(info.name, info.version, self._error_type(evaluation.error_type)).add(1, exemplar)
+
+    def _is_severe(self, info: EvaluatorInfo, score: float) -> bool:
+        return label(score, self._severe[info.name], info.direction) is Label.FAIL
 
     def _exemplar(self, judged: JudgedSpan, evaluation: Evaluation) -> Exemplar:
         value = evaluation.score if isinstance(evaluation, Scored) else 1.0
@@ -185,6 +201,7 @@ class AnswerMetrics:
                 weighted={ending: self._weighted.at(*judge, *ending, *where) for ending in ENDINGS},
                 raw={ending: self._raw.at(*judge, *ending, *where) for ending in ENDINGS},
                 last_failure=self._last_failure.at(info.name, *where),
+                last_severe=self._last_severe.at(info.name, *where) if info.name in self._severe else None,
             )
         return series
 
@@ -195,6 +212,11 @@ class AnswerMetrics:
                 return OTHER
             self._error_types.add(name)
         return name
+
+
+def _thresholds(options: AnswerMetricsOptions, name: str) -> tuple[float, ...]:
+    severe = (options.severe[name],) if name in options.severe else ()
+    return (*options.thresholds.get(name, ()), *severe)
 
 
 def _edges(thresholds: Iterable[float]) -> tuple[float, ...]:

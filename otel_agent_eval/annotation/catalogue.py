@@ -356,6 +356,15 @@ LAST_FAILURE = Metric(
     attributes=(EVALUATION_NAME, *DIMENSIONS),
     segmented=True,
 )
+LAST_SEVERE_FAILURE = Metric(
+    name="agent_eval.last_severe_failure.timestamp",
+    instrument=Instrument.GAUGE,
+    unit="s",
+    description="Unix time of the last failed answer whose score reached the evaluator's paging_threshold; 0 for "
+    "never; kept across restarts like the last failure",
+    attributes=(EVALUATION_NAME, *DIMENSIONS),
+    segmented=True,
+)
 EVALUATION_ERRORS = Metric(
     name="agent_eval.evaluation.errors",
     instrument=Instrument.COUNTER,
@@ -426,6 +435,9 @@ EVICTIONS = Metric(
     description="Traces and log records forgotten early, to stay within a bound of assembly's memory",
     attributes=(BOUND,),
 )
-ANSWER_METRICS = (SCORES, EVALUATIONS, EVALUATIONS_RAW, LAST_FAILURE, EVALUATION_ERRORS, EVALUATION_DURATION, OVERFLOW)
+ANSWER_METRICS = (
+    SCORES, EVALUATIONS, EVALUATIONS_RAW, LAST_FAILURE, LAST_SEVERE_FAILURE, EVALUATION_ERRORS, EVALUATION_DURATION,
+    OVERFLOW,
+)  # fmt: skip
 GATEWAY_METRICS = (RECEIVED, REFUSED, FORWARDED, DROPPED, QUEUED, HELD, EVICTIONS)
 METRICS = (*ANSWER_METRICS, *GATEWAY_METRICS)

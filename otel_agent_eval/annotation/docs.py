@@ -155,7 +155,7 @@ def _series() -> Iterator[str]:
         f"characters of a value. What exceeds them is counted as `{catalogue.OTHER}` and in",
         f"`{catalogue.OVERFLOW.name}`. At most there are",
     )
-    yield from _text("    (combinations + 2) x evaluators x (score edges + 3 + 2 x endings + 1)", width=0)
+    yield from _text("    (combinations + 2) x evaluators x (score edges + 3 + 2 x endings + 2)", width=0)
     yield from _text(
         f"series, with {len(ENDINGS)} endings (scored pass or fail, skipped for {len(Reason)} reasons, failed), and a",
         "few dozen more for each evaluator and destination. With the defaults, four evaluators and no thresholds",
@@ -202,7 +202,7 @@ def _only(attribute: Attribute | EvaluatorAttribute) -> str:
 def _example(limits: Limits) -> int:
     names = ("toxicity", "input_toxicity", "faithfulness", "relevance")
     evaluators = tuple(EvaluatorInfo(name, "", Direction.HIGHER_IS_BETTER, judges_answer=True) for name in names)
-    return max_series(AnswerMetricsOptions(evaluators=evaluators, limits=limits))
+    return max_series(AnswerMetricsOptions(evaluators=evaluators, severe={"toxicity": 0.9}, limits=limits))
 
 
 def main(arguments: list[str]) -> int:

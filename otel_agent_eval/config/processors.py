@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.values import Duration, Fraction, Size, shown
 
+DEFAULT_PAGING_THRESHOLDS: Mapping[str, float] = {"toxicity": 0.9}
 BUILT_IN_EVALUATORS = ("toxicity", "input_toxicity", "faithfulness", "relevance")
 
 
@@ -29,6 +30,9 @@ class EvaluatorSettings(Settings):
     """`builtin`: the weights that come with the package."""
     threshold: Fraction | None = None
     """From which score on an answer fails, in [0, 1]; without it the evaluator's own."""
+    paging_threshold: Fraction | None = None
+    """From which score on one failed answer wakes somebody, in [0, 1]: the time of the last such answer is a metric.
+    Without it 0.9 for `toxicity`, and none for others."""
 
 
 class EvaluatorRule(Settings):
@@ -122,3 +126,10 @@ class AgentEval(Settings):
     """The events written for each evaluation."""
     openinference: bool = False
     """Writes OpenInference's `evaluations.N.evaluation.*` attributes on the span, too."""
+
+    @property
+    def paging_thresholds(self) -> dict[str, float]:
+        """From which score on a failed answer is severe, by evaluator."""
+        chosen = {name: evaluator.paging_threshold for name, evaluator in self.evaluators.items()}
+        chosen = {name: DEFAULT_PAGING_THRESHOLDS.get(name) if at is None else at for name, at in chosen.items()}
+        return {name: at for name, at in chosen.items() if at is not None}

@@ -183,6 +183,7 @@ class Gateway:
         options = AnswerMetricsOptions(
             evaluators=tuple(evaluators.values()),
             thresholds=build.all_thresholds(self._policy(settings, descriptions)),
+            severe=settings.paging_thresholds,
             segments=settings.segments,
             limits=DimensionLimits(values=settings.limits.dimension_values),
         )

@@ -105,6 +105,7 @@ def options(segments: tuple[str, ...] = (), limits: Limits | None = None) -> Ans
     return AnswerMetricsOptions(
         evaluators=tuple(EVALUATORS.values()),
         thresholds={"toxicity": {0.8, 0.95}, "faithfulness": {0.55}},
+        severe={"toxicity": 0.9, "faithfulness": 0.1},
         segments=segments,
         limits=limits or Limits(),
     )

@@ -28,7 +28,7 @@ def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], fl
 def value(metrics: Metrics, name: str, evaluator: str = "toxicity", **labels: str) -> float | None:
     info = EVALUATORS[evaluator]
     base = {"gen_ai_evaluation_name": evaluator, **labels}
-    if name != "agent_eval_last_failure_timestamp_seconds":
+    if not name.endswith("_timestamp_seconds"):
         base["agent_eval_evaluator"] = info.version
     return samples(metrics).get((name, frozenset(base.items())))
 
@@ -135,6 +135,36 @@ def test_the_last_failure_outlives_a_restart(tmp_path: Path) -> None:
     without_segments = new_metrics(clock)
     without_segments.answers.restore(kept)
     assert value(without_segments, name, **SHOP) == 2000.0
+
+
+def test_a_failure_is_severe_from_the_paging_threshold_on_in_the_direction_of_its_evaluator() -> None:
+    clock = Clock(1000.0)
+    metrics = new_metrics(clock)
+    name = "agent_eval_last_severe_failure_timestamp_seconds"
+    metrics.answers.record(judged({"toxicity": toxic(0.89), "faithfulness": good(0.1)}))
+    assert value(metrics, name, **SHOP) == value(metrics, name, "faithfulness", **SHOP) == 0
+    metrics.answers.record(judged({"toxicity": toxic(0.9), "faithfulness": good(0.09)}))
+    assert value(metrics, name, **SHOP) == value(metrics, name, "faithfulness", **SHOP) == 1000.0
+    assert value(metrics, name, "relevance", **SHOP) is None
+
+
+def test_an_answer_that_passes_by_its_own_threshold_is_never_severe() -> None:
+    metrics = new_metrics()
+    metrics.answers.record(judged({"toxicity": toxic(0.93, threshold=0.95)}))
+    assert value(metrics, "agent_eval_last_severe_failure_timestamp_seconds", **SHOP) == 0
+
+
+def test_a_severe_failure_outlives_a_restart_apart_from_others(tmp_path: Path) -> None:
+    path, clock = tmp_path / "last_failure.json", Clock(2000.0)
+    first = new_metrics(clock)
+    first.answers.record(judged({"toxicity": toxic(0.95)}))
+    clock.seconds = 3000.0
+    first.answers.record(judged({"toxicity": toxic(0.85)}))
+    LastFailureFile(path).save(first.answers.failures())
+    second = new_metrics(clock)
+    second.answers.restore(LastFailureFile(path).load(9000.0))
+    assert value(second, "agent_eval_last_severe_failure_timestamp_seconds", **SHOP) == 2000.0
+    assert value(second, "agent_eval_last_failure_timestamp_seconds", **SHOP) == 3000.0
 
 
 def test_the_last_failure_of_an_evaluator_no_longer_configured_is_forgotten() -> None:

@@ -58,6 +58,7 @@ def test_metrics_have_the_promised_prometheus_names() -> None:
         "agent_eval_evaluations_total": Instrument.COUNTER,
         "agent_eval_evaluations_raw_total": Instrument.COUNTER,
         "agent_eval_last_failure_timestamp_seconds": Instrument.GAUGE,
+        "agent_eval_last_severe_failure_timestamp_seconds": Instrument.GAUGE,
         "agent_eval_evaluation_errors_total": Instrument.COUNTER,
         "agent_eval_evaluation_duration_seconds": Instrument.HISTOGRAM,
         "agent_eval_metrics_overflow_total": Instrument.COUNTER,
