@@ -52,10 +52,15 @@ class OnnxRuntime:
             self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises its own classes, which it does not export
             raise ModelError(f"{path} cannot be loaded as an ONNX model ({type(error).__name__})") from error
-        wanted = {"input_ids", "attention_mask", "token_type_ids"}
-        found = {value.name for value in self._session.get_inputs()}
-        if found != wanted:
-            raise ModelError(f"{path} has the inputs {sorted(found)}, not {sorted(wanted)}")
+        known = {"input_ids", "attention_mask", "token_type_ids"}
+        self._inputs = {value.name for value in self._session.get_inputs()}
+        if not {"input_ids"} <= self._inputs <= known:
+            raise ModelError(f"{path} has the inputs {sorted(self._inputs)}, not {sorted(known)}")
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the model's outputs."""
+        return tuple(value.name for value in self._session.get_outputs())
 
     def run(self, batch: TokenBatch, output: str) -> FloatArray:
         """Return one of the model's outputs, of shape [batch, values]."""
@@ -64,5 +69,5 @@ class OnnxRuntime:
             "attention_mask": batch.attention_mask,
             "token_type_ids": batch.type_ids,
         }
-        found: FloatArray = self._session.run([output], feed)[0]
+        found: FloatArray = self._session.run([output], {name: feed[name] for name in self._inputs})[0]
         return found
