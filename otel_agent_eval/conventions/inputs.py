@@ -20,6 +20,7 @@ _ANSWER_KEYS = (
     *("candidates", "generations", "content", "text", "value", "update", "return_values", "raw", "data"),
     *("output_data", "final_result", "llm_response"),
 )
+_REPLIES = frozenset({"replies", "messages"})
 _NOT_QUESTIONS = frozenset({"name", "id", "type", "model", "session_id", "thread_id", "user_id", "language", "mode"})
 _VARIABLE_NAMES = frozenset(QUESTION_KEYS[:14])
 
@@ -45,7 +46,7 @@ def question_in(value: Json, depth: int = _MAX_DEPTH) -> str:  # noqa: PLR0911 (
     return _only_string(value)
 
 
-def answer_in(value: Json, depth: int = _MAX_DEPTH) -> str:  # noqa: PLR0911 (one for each shape)
+def answer_in(value: Json, depth: int = _MAX_DEPTH) -> str:
     """Find the answer in what a chain, an agent or a function returned; `""` if nothing says which part it is."""
     value = decode(value).value
     if depth <= 0 or is_absent(value):
@@ -57,16 +58,7 @@ def answer_in(value: Json, depth: int = _MAX_DEPTH) -> str:  # noqa: PLR0911 (on
         if value and all(is_message(item) or is_part(item) for item in value):
             return _last_answer(read_messages(value, "assistant"))
         return answer_in(value[-1], depth - 1) if value and isinstance(value[-1], Mapping) and len(value) == 1 else ""
-    if not isinstance(value, Mapping):
-        return ""
-    if is_message(value) or is_part(value):
-        return last_text(read_messages(value, "assistant"), "assistant")
-    for key in _ANSWER_KEYS:
-        if not is_absent(value.get(key)):
-            found = answer_in(value[key], depth - 1)
-            if found:
-                return found
-    return _only_string(value)
+    return _answer_in_mapping(value, depth) if isinstance(value, Mapping) else ""
 
 
 def question_variable(variables: Mapping[str, str]) -> str:
@@ -80,6 +72,23 @@ def question_variable(variables: Mapping[str, str]) -> str:
 def last_text(messages: Iterable[Message], role: str) -> str:
     """Give the text of the last message of a role that has any."""
     return next((message.text for message in reversed(list(messages)) if message.role == role and message.text), "")
+
+
+def _answer_in_mapping(value: Mapping[str, Json], depth: int) -> str:
+    if is_message(value) or is_part(value):
+        return last_text(read_messages(value, "assistant"), "assistant")
+    replies = value.get("replies")
+    if isinstance(replies, list) and len(replies) == 1:  # of Haystack's generators: texts or messages
+        return answer_in(replies[0], depth - 1)
+    for key in _ANSWER_KEYS:
+        if not is_absent(value.get(key)):
+            found = answer_in(value[key], depth - 1)
+            if found:
+                return found
+    answering = [item for item in value.values() if isinstance(item, Mapping) and not _REPLIES.isdisjoint(item)]
+    if len(answering) == 1:  # Haystack's pipelines name the component: {"llm": {"replies": [...]}}
+        return answer_in(answering[0], depth - 1)
+    return _only_string(value)
 
 
 def _last_answer(messages: list[Message]) -> str:

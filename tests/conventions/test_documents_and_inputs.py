@@ -145,6 +145,9 @@ A = "It is 330 metres tall."
         {"content": A, "type": "ai", "additional_kwargs": {}},
         [{"graph": None, "update": {"messages": [{"type": "ai", "data": {"content": A}}]}}],
         {"replies": [{"role": "assistant", "content": [{"text": A}]}]},
+        {"replies": [A], "meta": [{"model": "gpt-4o"}]},
+        {"llm": {"replies": [A]}, "retriever": {"documents": [{"content": "The text."}]}},
+        {"agent": {"messages": [{"role": "user", "content": Q}, {"role": "assistant", "content": A}], "step_count": 2}},
         {"content": {"role": "model", "parts": [{"text": A}]}},
     ],
 )
@@ -155,7 +158,15 @@ def test_the_answer_is_found_in_the_output_of_a_chain(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [{"context": "The text.", "question": Q}, {"documents": [{"page_content": "A."}], "count": 1}, {"a": 1}, None, []],
+    [
+        {"context": "The text.", "question": Q},
+        {"documents": [{"page_content": "A."}], "count": 1},
+        {"llm 1": {"replies": [A]}, "llm 2": {"replies": ["It is not."]}},
+        {"error": {"message": "Rate limit reached."}},
+        {"a": 1},
+        None,
+        [],
+    ],
 )
 def test_an_output_without_an_answer_has_none(value: Any) -> None:
     assert answer_in(value) == ""
