@@ -1,0 +1,100 @@
+"""A loaded model of others: windows of tokens in, labels or vectors out, whether torch or ONNX Runtime runs it."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otel_agent_eval.models.batching import pack, pad
+from otel_agent_eval.models.pretrained.card import Card, Kind, read_card
+from otel_agent_eval.models.pretrained.files import ModelFiles, read_json, resolve
+from otel_agent_eval.models.pretrained.reference import parse_reference
+from otel_agent_eval.models.pretrained.tokens import PretrainedTokenizer, load_tokenizer
+from otel_agent_eval.models.pretrained.torch_models import load_torch
+from otel_agent_eval.models.runtime import FloatArray, ModelError, OnnxRuntime, Runtime
+from otel_agent_eval.models.tokens import Window
+
+_log = logging.getLogger(__name__)
+
+_BUDGET = 1024
+"""Padded tokens a run."""
+_OUTPUTS = {
+    Kind.CLASSIFIER: ("logits", 2),
+    Kind.TOKEN_CLASSIFIER: ("logits", 3),
+    Kind.HHEM: ("logits", 3),
+    Kind.ENCODER: ("last_hidden_state", 3),
+}
+"""What an output is called, and how many dimensions it has."""
+_OTHER_NAMES = frozenset({"token_embeddings"})
+
+
+class PretrainedModel:
+    """A loaded model with its card, its tokenizer and its files. Safe to call from several threads."""
+
+    def __init__(
+        self, runtime: Runtime, card: Card, tokenizer: PretrainedTokenizer, files: ModelFiles, output: str
+    ) -> None:
+        self.runtime = runtime
+        self.card = card
+        self.tokenizer = tokenizer
+        self.files = files
+        self.version = files.version
+        self._output = output
+
+    def rows(self, windows: Sequence[Window]) -> list[FloatArray]:
+        """Return the output of each window: [values], or [tokens, values] where the model says something of each token.
+
+        The order in which windows run, and what runs beside them, does not change what they give.
+        """
+        dimensions = _OUTPUTS[self.card.kind][1]
+        found: dict[int, FloatArray] = {}
+        for group in pack([len(window.ids) for window in windows], _BUDGET):
+            out = self.runtime.run(pad([windows[i] for i in group], self.card.padding), self._output)
+            if out.ndim != dimensions:
+                raise ModelError(f"{self.files.weights} gives an output of {out.ndim} dimensions, not {dimensions}")
+            for i, row in zip(group, out, strict=True):
+                found[i] = row if dimensions == 2 else row[: len(windows[i].ids)]  # noqa: PLR2004
+        return [found[i] for i in range(len(windows))]
+
+    def probabilities(self, windows: Sequence[Window]) -> NDArray[np.float64]:
+        """Return the probability of each label, of shape [windows, labels]; HHEM says it at its first token."""
+        rows = self.rows(windows)
+        logits = np.array([row[0] if self.card.kind is Kind.HHEM else row for row in rows], dtype=np.float32)
+        return self.card.probabilities(logits.reshape(len(windows), -1))
+
+
+def load_pretrained(name: str, threads: int) -> PretrainedModel:
+    """Load a model by the name that a configuration gives it. Raises `ModelError` naming what is wrong."""
+    started = time.monotonic()
+    try:
+        files = resolve(parse_reference(name))
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    model = load_files(files, threads)
+    facts = {"model": model.version, "runtime": "onnx" if files.is_onnx else "torch", "kind": model.card.kind.value}
+    _log.info("model loaded", extra=facts | {"seconds": round(time.monotonic() - started, 2)})
+    return model
+
+
+def load_files(files: ModelFiles, threads: int) -> PretrainedModel:
+    """Load a model whose files are there. Raises `ModelError`."""
+    card = read_card(files)
+    settings = files.folder / "sentence_bert_config.json"
+    lower = settings.exists() and read_json(settings).get("do_lower_case") is True
+    tokenizer = load_tokenizer(files.tokenizer, lower=lower)
+    runtime: Runtime
+    if files.is_onnx:
+        runtime = onnx = OnnxRuntime(files.weights, threads)
+        output = _output_name(card, onnx.outputs)
+    else:
+        runtime, card = load_torch(files, card, threads)
+        output = _OUTPUTS[card.kind][0]
+    return PretrainedModel(runtime, card, tokenizer, files, output)
+
+
+def _output_name(card: Card, names: Sequence[str]) -> str:
+    """Return the output that is read of an ONNX file: by its usual name, else the first."""
+    usual = {_OUTPUTS[card.kind][0]} | (_OTHER_NAMES if card.kind is Kind.ENCODER else frozenset())
+    return next((name for name in names if name in usual), names[0])

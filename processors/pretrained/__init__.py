@@ -1,0 +1,1 @@
+"""The evaluators on models of the user's choice: toxicity, faithfulness and relevance."""

@@ -1,0 +1,84 @@
+"""Faithfulness by a classifier of pairs (NLI, HHEM) or of tokens (LettuceDetect)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from otel_agent_eval.evaluation import Direction, Evaluation, Interaction, Label, Part, Reason, Scored, Skipped, label
+from otel_agent_eval.models.pretrained.card import Kind
+from otel_agent_eval.models.pretrained.model import PretrainedModel
+from otel_agent_eval.models.runtime import ModelError
+from otel_agent_eval.processors.evidence import EvidenceIndex
+from otel_agent_eval.processors.pretrained.pairs import PairVerifier
+from otel_agent_eval.processors.pretrained.unsupported_tokens import TokenVerifier
+from otel_agent_eval.processors.pretrained.verifier import TooLongError
+from otel_agent_eval.processors.sentences import Sentence, claims
+
+_MAX_CLAIMS = 256
+
+
+class _Verifier(Protocol):
+    def support(self, documents: Sequence[str], interaction: Interaction, found: Sequence[Sentence]) -> list[float]:
+        """Return the probability that each claim is supported. Raises `TooLongError`."""
+        ...
+
+
+class PretrainedFaithfulness:
+    """The probability that every claim of the answer is supported: that of the weakest claim. Higher is better.
+
+    Claims are found as for the built-in evaluator, statements of the user and the system support as documents do.
+    Evidence: `unsupported`, the sentences below the threshold, which is not calibrated; `documents`, the ids of those
+    that share most words with the others.
+    """
+
+    name = "faithfulness"
+    direction = Direction.HIGHER_IS_BETTER
+    needs = frozenset({Part.ANSWER, Part.DOCUMENTS})
+    judges_answer = True
+    evidence: tuple[str, ...] = ("unsupported", "documents")
+    threshold = 0.5
+
+    def __init__(self, model: PretrainedModel, labels: Sequence[str]) -> None:
+        kind = model.card.kind
+        if kind is Kind.ENCODER:
+            raise ModelError(f"it is a {kind}; faithfulness needs a classifier of pairs or of tokens")
+        self._verifier: _Verifier = (TokenVerifier if kind is Kind.TOKEN_CLASSIFIER else PairVerifier)(model, labels)
+        self.version = model.version
+        self.when_truncated: Mapping[Part, Label] = {Part.DOCUMENTS: Label.PASS}
+
+    def evaluate(self, batch: Sequence[Interaction]) -> list[Evaluation]:
+        """Return one evaluation for each interaction, whatever its language."""
+        return [self._judge(interaction) for interaction in batch]
+
+    def _judge(self, interaction: Interaction) -> Evaluation:
+        found = claims(interaction.answer)
+        stated = [" ".join(claim.text for claim in claims(text)) for text in interaction.grounding]
+        documents = [*(document.text for document in interaction.documents), *filter(None, stated)]
+        if len(found) > _MAX_CLAIMS:
+            return Skipped(Reason.TRUNCATED)
+        try:
+            supported = self._verifier.support(documents, interaction, found) if found else []
+        except TooLongError:
+            return Skipped(Reason.TRUNCATED)
+        score = min(supported, default=1.0)
+        lacking = tuple(claim.text for claim, p in zip(found, supported, strict=True) if p < self.threshold)
+        kept = [claim.text for claim, p in zip(found, supported, strict=True) if p >= self.threshold]
+        evidence = {"unsupported": lacking, "documents": _sources(interaction, documents, kept)}
+        return Scored(
+            score=score,
+            label=label(score, self.threshold, self.direction),
+            threshold=self.threshold,
+            explanation=f"{len(lacking)} of {len(found)} claims without support" if found else "nothing is claimed",
+            evidence={name: values for name, values in evidence.items() if values},
+        )
+
+
+def _sources(interaction: Interaction, documents: Sequence[str], supported: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids of the documents that share most words with a supported claim: the models do not say which."""
+    index = EvidenceIndex(documents)
+    numbers = {
+        number
+        for claim in supported
+        if index.ground(claim).coverage > 0
+        for number in index.select(claim, interaction.question).documents[:1]
+    }
+    return tuple(document.id for i, document in enumerate(interaction.documents) if i in numbers)
