@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from types import MappingProxyType
 
 from otel_agent_eval.evaluation import Evaluator, Part
-from otel_agent_eval.models.builtin import load_builtin
+from otel_agent_eval.models.builtin import available_cores, load_builtin
 from otel_agent_eval.models.model import Model
+from otel_agent_eval.models.pretrained.model import load_pretrained
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.faithfulness import Faithfulness
+from otel_agent_eval.processors.pretrained.load import Choice, make_evaluator
 from otel_agent_eval.processors.relevance import Relevance
 from otel_agent_eval.processors.toxicity import Toxicity
 
@@ -23,14 +26,24 @@ BUILT_IN: Mapping[str, Callable[[Model], Evaluator]] = {
 }
 
 
-def load_evaluators(names: Iterable[str], threads: int | None = None) -> list[Evaluator]:
-    """Load evaluators by name, in that order; the built-in ones share one model.
+def load_evaluators(
+    names: Iterable[str], threads: int | None = None, *, choices: Mapping[str, Choice] = MappingProxyType({})
+) -> list[Evaluator]:
+    """Load evaluators by name, in that order; `choices` names those on another model than the built-in one.
 
-    A built-in name cannot be taken by another package. Raises `ModelError` where a name is unknown, a plug-in does not
-    load or is no evaluator.
+    Evaluators on the same model share it. A built-in name cannot be taken by another package. Raises `ModelError` where
+    a name is unknown, a model cannot be used, a plug-in does not load or is no evaluator.
     """
-    model = cache(lambda: load_builtin(threads))
-    return [_make_builtin(name, model()) if name in BUILT_IN else _load_plugin(name) for name in names]
+    builtin = cache(lambda: load_builtin(threads))
+    pretrained = cache(lambda model: load_pretrained(model, threads or available_cores()))
+
+    def load(name: str) -> Evaluator:
+        if name in choices:
+            choice = choices[name]
+            return make_evaluator(name, pretrained(choice.model), choice.labels)
+        return _make_builtin(name, builtin()) if name in BUILT_IN else _load_plugin(name)
+
+    return [load(name) for name in names]
 
 
 def _make_builtin(name: str, model: Model) -> Evaluator:

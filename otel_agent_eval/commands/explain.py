@@ -19,6 +19,7 @@ from otel_agent_eval.evaluation import Outcome, Reason, describe
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.registry import load_evaluators
 from otel_agent_eval.service import build
+from otel_agent_eval.service.choices import choices
 from otel_agent_eval.service.selectors import selector
 
 _SHOWN_CHARACTERS = 600
@@ -29,7 +30,8 @@ def explain(files: Sequence[Path], config: Path | None, *, as_json: bool) -> Non
     settings = loaded(config).config.agent_eval if config else None
     settings = settings or AgentEval()
     try:
-        evaluators = {evaluator.name: describe(evaluator) for evaluator in load_evaluators(settings.evaluators)}
+        loaded_evaluators = load_evaluators(settings.evaluators, choices=choices(settings))
+        evaluators = {evaluator.name: describe(evaluator) for evaluator in loaded_evaluators}
     except ModelError as error:
         sys.exit(str(error))
     parts = [part for file in files for part in read_requests(file)]

@@ -29,6 +29,7 @@ from otel_agent_eval.evaluation.eligibility import bounded, reason_to_skip, sett
 from otel_agent_eval.evaluation.running import run
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.registry import load_evaluators
+from otel_agent_eval.service.choices import choices
 
 DEFAULT_METRICS = ("toxicity", "faithfulness", "relevance")
 _CHUNK = 32  # rows that are scored together and then written
@@ -76,7 +77,7 @@ def _metrics(names: Sequence[str], config: Path | None) -> list[_Metric]:
     configured = settings.evaluators if settings else {}
     wanted = tuple(dict.fromkeys(names)) or tuple(configured) or DEFAULT_METRICS
     try:
-        evaluators = load_evaluators(wanted)
+        evaluators = load_evaluators(wanted, choices=choices(settings) if settings else {})
     except ModelError as error:
         sys.exit(str(error))
     metrics = []

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.values import Duration, Fraction, Size, shown
+from otel_agent_eval.models.pretrained.reference import parse_reference
 
 DEFAULT_PAGING_THRESHOLDS: Mapping[str, float] = {"toxicity": 0.9}
+BUILT_IN_MODEL = "builtin"
 BUILT_IN_EVALUATORS = ("toxicity", "input_toxicity", "faithfulness", "relevance")
 
 
@@ -23,11 +25,22 @@ def _patterns(value: Any) -> tuple[str, ...]:  # noqa: ANN401 (whatever the file
 Match = Mapping[str, Annotated[tuple[str, ...], BeforeValidator(_patterns)]]
 
 
+def _model(value: str) -> str:
+    """Check the name of a model."""
+    if value != BUILT_IN_MODEL:
+        parse_reference(value)
+    return value
+
+
 class EvaluatorSettings(Settings):
     """One evaluator."""
 
-    model: Literal["builtin"] = "builtin"
-    """`builtin`: the weights that come with the package."""
+    model: Annotated[str, AfterValidator(_model)] = BUILT_IN_MODEL
+    """`builtin`: the weights that come with the package; or another model, as `owner/name[@revision]` on the Hugging
+    Face hub or as a path such as `./folder`: see [models](models.md)."""
+    labels: tuple[str, ...] = ()
+    """Of another model the labels that mean toxic (`toxicity`), supported (`faithfulness`; of a classifier of tokens
+    unsupported) or relevant (`relevance`); needed where their names do not say it."""
     threshold: Fraction | None = None
     """From which score on an answer fails, in [0, 1]; without it the evaluator's own."""
     paging_threshold: Fraction | None = None

@@ -30,6 +30,7 @@ from otel_agent_eval.models.worker import ProcessWorker, ThreadWorker
 from otel_agent_eval.processors.registry import load_evaluators
 from otel_agent_eval.service import build
 from otel_agent_eval.service.admin import admin_app
+from otel_agent_eval.service.choices import choices
 from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox
 from otel_agent_eval.service.own_metrics import OwnMetrics, observe_delivery, observe_request, read_queues
@@ -144,7 +145,8 @@ class Gateway:
         if settings is None:
             return {}
         worker = ThreadWorker if settings.worker == "thread" else ProcessWorker
-        self._engine = Engine([worker(partial(load_evaluators, tuple(settings.evaluators)))], observe=self._duration)
+        load = partial(load_evaluators, tuple(settings.evaluators), choices=choices(settings))
+        self._engine = Engine([worker(load)], observe=self._duration)
         await self._engine.start()
         return self._engine.evaluators
 

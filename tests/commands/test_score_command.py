@@ -50,7 +50,7 @@ class Longest:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("otel_agent_eval.commands.score.load_evaluators", lambda _names: [Longest()])
+    monkeypatch.setattr("otel_agent_eval.commands.score.load_evaluators", lambda _names, **_: [Longest()])
 
 
 def scored(tmp_path: Path, text: str | bytes, code: int = 0, config: Path | None = None) -> list[dict[str, Any]]:
