@@ -119,6 +119,32 @@ def demo() -> None:
     demo()
 
 
+alerts = typer.Typer(help="Write alert rules for Prometheus.", no_args_is_help=True, rich_markup_mode="markdown")
+app.add_typer(alerts, name="alerts")
+
+
+@alerts.command("render")
+def alerts_render(
+    config: Config = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the rule files are, or go.")
+    ] = Path(),
+    service: Annotated[
+        list[str] | None,
+        typer.Option("--service", metavar="NAME", help="Only for this service of alerts.services; can be repeated."),
+    ] = None,
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 where a file differs.")] = False,
+) -> None:
+    """Write Prometheus rules for the thresholds, services and segments of a configuration.
+
+    Example: `otel-agent-eval alerts render --config gateway.yaml --output /etc/prometheus/rules`
+    """
+    from otel_agent_eval.commands.alerts import render
+
+    render(config, output, service or [], check=check)
+
+
 def main() -> None:
     """Run the command line."""
     app()

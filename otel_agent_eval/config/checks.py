@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path as FilePath
 
 from otel_agent_eval.annotation.dimensions import check_segments
+from otel_agent_eval.config.alerts import Alerts
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.exporters import Exporter, OtlpHttpExporter
 from otel_agent_eval.config.messages import suggestion, unknown_key
@@ -37,6 +38,8 @@ def errors(parts: Parts, names: Mapping[str, Collection[str]]) -> Iterator[Findi
     if len(scoring) > 1:
         yield _PIPELINES, f"one agent_eval serves all pipelines; these name {' and '.join(sorted(scoring))}"
     yield from _evaluators(parts.processors)
+    if parts.alerts:
+        yield from _alerts(parts.alerts, parts.processors)
     listeners = _listeners(parts)
     yield from _same_address(listeners)
     yield from _own_address(parts.exporters, listeners)
@@ -104,6 +107,18 @@ def _evaluators(processors: Mapping[str, AgentEval]) -> Iterator[Finding]:
                     yield here, f"the evaluator is not switched on: add {name} under evaluators"
                 elif name not in settings.evaluators:
                     yield here, unknown_key(name, [*Rule.model_fields, *settings.evaluators])
+
+
+def _alerts(alerts: Alerts, processors: Mapping[str, AgentEval]) -> Iterator[Finding]:
+    evaluators = {name for settings in processors.values() for name in settings.evaluators}
+    segments = {name for settings in processors.values() for name in settings.segments}
+    for key, name in alerts.evaluators:
+        if name not in evaluators and name != key:  # a built-in one that is switched off has no alert
+            yield ("alerts", "evaluators", key), f"{name!a} is not under evaluators; {suggestion(name, evaluators)}"
+    for segment in alerts.segments:
+        if segment not in segments:
+            hint = suggestion(segment, segments) if segments else "there are none"
+            yield ("alerts", "segments", segment), f"not among the segments of agent_eval; {hint}"
 
 
 def _listeners(parts: Parts) -> dict[Path, Address]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from otel_agent_eval.config.alerts import Alerts
 from otel_agent_eval.config.base import Settings, field_annotation, section_of
 from otel_agent_eval.config.schema import COMPONENTS
 from otel_agent_eval.config.service import Service
@@ -34,7 +35,7 @@ def reference() -> str:
         for kind, model in kinds.items():
             models.setdefault(model, []).append(kind)
         parts += [_table(f"{section}: {', '.join(names)}", model) for model, names in models.items()]
-    return "\n".join([*parts, _table("service", Service)])
+    return "\n".join([*parts, _table("service", Service), _table("alerts", Alerts)])
 
 
 def replaced(page: str) -> str:
@@ -97,7 +98,7 @@ def _type(model: type[Settings], name: str, field: FieldInfo) -> str:
         annotation, *metadata = get_args(annotation)
     metadata = [inner for item in metadata for inner in (item.metadata if isinstance(item, FieldInfo) else [item])]
     words = [_unit(field) or _type_name(annotation)]
-    for bound, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤")):
+    for bound, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<")):
         limit = next((getattr(item, bound) for item in metadata if hasattr(item, bound)), None)
         words += [] if limit is None else [f"{sign} {_number(limit, _unit(field))}"]
     return ", ".join(words)
@@ -132,6 +133,8 @@ def _default(field: FieldInfo) -> str:
         return ", ".join(f"`{key}`" for key in value)
     if value is None or isinstance(value, Settings) or value in ((), {}):
         return ""
+    if isinstance(value, tuple):  # of durations: the only list that is not empty at first
+        return f"`[{', '.join(format_duration(item) for item in value)}]`"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`{_number(value, _unit(field)) if isinstance(value, int | float) else value}`"

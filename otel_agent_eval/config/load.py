@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from otel_agent_eval.config import checks
+from otel_agent_eval.config.alerts import Alerts
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.checks import Finding
 from otel_agent_eval.config.messages import problems_of, suggestion
@@ -103,9 +104,11 @@ def _build(value: Mapping[str, Any]) -> tuple[Config | None, list[Finding]]:
     named = {section: given[section] if isinstance(given.get(section), dict) else {} for section in COMPONENTS}
     right = {section: _components(section, entries, found) for section, entries in named.items()}
     service = _model(Service, given["service"], ("service",), found) if isinstance(given.get("service"), dict) else None
-    found += checks.errors(Parts(**right, service=service), named)
+    alerts = _model(Alerts, given["alerts"], ("alerts",), found) if isinstance(given.get("alerts"), dict) else None
+    found += checks.errors(Parts(**right, service=service, alerts=alerts), named)
     given |= {section: right[section] for section, entries in named.items() if entries}
-    whole = _model(Config, given | ({"service": service} if service else {}), (), found)
+    given |= {key: part for key, part in (("service", service), ("alerts", alerts)) if part}
+    whole = _model(Config, given, (), found)
     return (None if found else whole), list(dict.fromkeys(found))
 
 

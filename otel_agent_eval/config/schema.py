@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 from pydantic import Field
 
+from otel_agent_eval.config.alerts import Alerts
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.exporters import (
     ConsoleExporter,
@@ -47,6 +48,7 @@ class Parts:
     processors: Mapping[str, AgentEval]
     exporters: Mapping[str, Exporter]
     service: Service | None
+    alerts: Alerts | None = None
 
 
 class Config(Settings):
@@ -60,6 +62,8 @@ class Config(Settings):
     """Where it goes."""
     service: Service
     """Which of these are connected, and what the gateway tells about itself."""
+    alerts: Alerts = Alerts()
+    """What alert rules are made of."""
 
     @property
     def agent_eval(self) -> AgentEval | None:

@@ -24,7 +24,8 @@ def test_every_key_has_a_meaning_and_a_type_that_a_reader_knows() -> None:
     assert len(rows) > 50
     assert [row for row in rows if len(row[-1].removesuffix(" |")) < 4] == []
     mappings = {row[0] for row in rows if row[1] == "mapping"}
-    assert mappings == {"| `evaluators`", "| `rules[].match`", "| `selectors[].match`", "| `headers`"}
+    of_alerts = {"| `services`", "| `segments`", "| `error_rates`"}
+    assert mappings == {"| `evaluators`", "| `rules[].match`", "| `selectors[].match`", "| `headers`", *of_alerts}
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/collector.md", "docs/configuration.md"])

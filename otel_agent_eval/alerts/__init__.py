@@ -1,0 +1,1 @@
+"""Alert rules from a configuration: pure functions from settings to the files that Prometheus loads."""
