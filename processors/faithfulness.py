@@ -1,22 +1,22 @@
 """Is every claim of the answer supported by what was retrieved, or by what the user and the system stated?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from otel_agent_eval.evaluation import Direction, Evaluation, Interaction, Label, Part, Reason, Scored, Skipped, label
 from otel_agent_eval.models.model import Model, sigmoid
+from otel_agent_eval.models.runtime import FloatArray
 from otel_agent_eval.models.tokens import Window
 from otel_agent_eval.processors.evidence import EvidenceIndex
-from otel_agent_eval.processors.language import is_readable
-from otel_agent_eval.processors.sentences import claims
+from otel_agent_eval.processors.language import readable
+from otel_agent_eval.processors.reading import Steps, finish, run_in_steps
+from otel_agent_eval.processors.sentences import iter_claims, iter_sentences
 
-# An answer that needs more is not read at all, and says so: time stays bounded for any text.
-_MAX_CLAIMS = 256
-_MAX_WINDOWS = 256
-_MAX_SUPPORT = 512
-"""Tokens of what may support a claim: words of a language stay below, encoded data in their place does not."""
+_AT_ONCE = 200
+"""Sentences that are indexed in one step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ class _Claim:
     """A sentence of the answer beside what may support it.
 
     `document` is the number of the document that most of the support came from, `features` what plain comparison of
-    words says; `windows` holds, for each part of the claim, that part beside every part of the support.
+    words says; `windows` counts, for each part of the claim, the windows of that part beside every part of the support.
     """
 
     text: str
     document: int | None
     features: tuple[float, ...]
-    windows: list[list[Window]]
+    windows: tuple[int, ...]
 
 
 class Faithfulness:
@@ -64,36 +64,55 @@ class Faithfulness:
 
     def evaluate(self, batch: Sequence[Interaction]) -> list[Evaluation]:
         """Return one evaluation for each interaction."""
-        prepared = [self._prepare(interaction) for interaction in batch]
-        everything = [claim for found in prepared if not isinstance(found, Skipped) for claim in found]
-        supported = iter(self._support(everything))
+        return finish(self.steps(batch))
+
+    def steps(self, batch: Sequence[Interaction]) -> Steps[list[Evaluation]]:
+        """Do what `evaluate` does, in steps."""
+        judged: list[tuple[Interaction, EvidenceIndex] | None] = []
+        for interaction in batch:
+            ok = yield from self._is_readable(interaction)
+            judged.append((interaction, (yield from _index(interaction))) if ok else None)
+        found: list[list[_Claim]] = [[] for _ in judged]
+        logits = yield from run_in_steps(self._model, self._output, self._windows(judged, found))
+        supported = iter(self._support([claim for own in found for claim in own], logits))
         return [
-            found if isinstance(found, Skipped) else self._judge(interaction, found, [next(supported) for _ in found])
-            for interaction, found in zip(batch, prepared, strict=True)
+            self._judge(one[0], own, [next(supported) for _ in own]) if one else Skipped(Reason.UNSUPPORTED_LANGUAGE)
+            for one, own in zip(judged, found, strict=True)
         ]
 
-    def _prepare(self, interaction: Interaction) -> list[_Claim] | Skipped:
-        """Find the answer's claims and, for each, what may support it."""
-        if not is_readable(interaction.answer) or not all(is_readable(d.text) for d in interaction.documents):
-            return Skipped(Reason.UNSUPPORTED_LANGUAGE)
-        sentences = [sentence.text for sentence in claims(interaction.answer)]
-        if len(sentences) > _MAX_CLAIMS:
-            return Skipped(Reason.TRUNCATED)
-        stated = [" ".join(claim.text for claim in claims(text)) for text in interaction.grounding]
-        index = EvidenceIndex([*(document.text for document in interaction.documents), *stated])
-        chosen = [index.select(text, interaction.question) for text in sentences]
-        supports = self._model.tokenizer.encode([evidence.text for evidence in chosen])
-        reads = self._model.tokenizer.encode([self._in_context(text, interaction.question) for text in sentences])
-        found: list[_Claim] = []
-        for text, evidence, whole, read in zip(sentences, chosen, supports, reads, strict=True):
-            ground = index.ground(text)
-            support = whole[:_MAX_SUPPORT]
-            layout = self._model.tokenizer.pairs(support, read, self._size)
-            windows = [[_mark_unseen(window, support) for window in part] for part in layout]
-            features = (ground.coverage, ground.numbers)
-            found.append(_Claim(text, next(iter(evidence.documents), None), features, windows))
-        too_many = sum(len(part) for claim in found for part in claim.windows) > _MAX_WINDOWS
-        return Skipped(Reason.TRUNCATED) if too_many else found
+    def _is_readable(self, interaction: Interaction) -> Steps[bool]:
+        """Tell whether the answer can be read, and at least half of what the documents say."""
+        answer, *documents = yield from readable([interaction.answer, *(d.text for d in interaction.documents)])
+        sizes = [(len(document.text), ok) for document, ok in zip(interaction.documents, documents, strict=True)]
+        return answer and 2 * sum(size for size, ok in sizes if not ok) <= sum(size for size, _ in sizes)
+
+    def _windows(
+        self, judged: Sequence[tuple[Interaction, EvidenceIndex] | None], found: Sequence[list[_Claim]]
+    ) -> Iterator[Window | None]:
+        """Yield the windows of every claim, None for what is none, and add the claims to `found`, by interaction."""
+        tokenizer = self._model.tokenizer
+        for one, own in zip(judged, found, strict=True):
+            if one is None:
+                continue
+            interaction, index = one
+            for sentence in iter_claims(interaction.answer):
+                if sentence is None:
+                    yield None
+                    continue
+                evidence, ground = index.select(sentence.text, interaction.question), index.ground(sentence.text)
+                read = self._in_context(sentence.text, interaction.question)
+                support, claim = tokenizer.encode([evidence.text, read])
+                layout = tokenizer.pairs(support, claim, self._size)
+                own.append(
+                    _Claim(
+                        text=sentence.text,
+                        document=next(iter(evidence.documents), None),
+                        features=(ground.coverage, ground.numbers),
+                        windows=tuple(map(len, layout)),
+                    )
+                )
+                for part in layout:
+                    yield from (_mark_unseen(window, support) for window in part)
 
     def _in_context(self, claim: str, question: str) -> str:
         """Put the question before a claim that is too short to stand alone."""
@@ -101,14 +120,13 @@ class Faithfulness:
             return claim
         return " ".join([*question.split()[-self._question_words :], claim])
 
-    def _support(self, found: Sequence[_Claim]) -> list[float]:
+    def _support(self, found: Sequence[_Claim], logits: FloatArray) -> list[float]:
         """Return the probability that each claim is supported.
 
         Of a claim longer than a window every part must be supported, by any part of the text beside it.
         """
-        windows = [window for claim in found for part in claim.windows for window in part]
-        logits = iter(self._model.run(self._output, windows).reshape(-1).tolist())
-        weakest = [min(max(next(logits) for _ in part) for part in claim.windows) for claim in found]
+        rows = iter(logits.reshape(-1).tolist())
+        weakest = [min(max(next(rows) for _ in range(count)) for count in claim.windows) for claim in found]
         features = [(logit, *claim.features) for logit, claim in zip(weakest, found, strict=True)]
         return [float(sigmoid(np.dot(row, self._weights) + self._bias)) for row in features]
 
@@ -125,6 +143,22 @@ class Faithfulness:
             explanation=f"{len(lacking)} of {len(found)} claims without support" if found else "nothing is claimed",
             evidence={name: values for name, values in evidence.items() if values},
         )
+
+
+def _index(interaction: Interaction) -> Steps[EvidenceIndex]:
+    """Index what can support an answer: the documents, and what the user and the system stated."""
+    index = EvidenceIndex()
+    stated = map(iter_claims, interaction.grounding)
+    retrieved = (iter_sentences(document.text) for document in interaction.documents)
+    count = 0
+    for number, sentences in enumerate(chain(retrieved, stated)):
+        for sentence in sentences:
+            if sentence is not None:
+                index.add(number, sentence.text)
+            count += 1
+            if count % _AT_ONCE == 0:
+                yield
+    return index
 
 
 def _mark_unseen(window: Window, support: Sequence[int]) -> Window:

@@ -12,7 +12,7 @@ from otel_agent_eval.models.pretrained.model import load_pretrained
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.faithfulness import Faithfulness
 from otel_agent_eval.processors.pretrained.load import Choice, make_evaluator
-from otel_agent_eval.processors.relevance import Relevance
+from otel_agent_eval.processors.relevance import ContextRelevance, Relevance
 from otel_agent_eval.processors.toxicity import Toxicity
 
 ENTRY_POINTS = "otel_agent_eval.evaluators"
@@ -23,6 +23,7 @@ BUILT_IN: Mapping[str, Callable[[Model], Evaluator]] = {
     "input_toxicity": lambda model: Toxicity(model, "input_toxicity", Part.QUESTION),
     "faithfulness": Faithfulness,
     "relevance": Relevance,
+    "context_relevance": ContextRelevance,
 }
 
 

@@ -1,17 +1,19 @@
 """Split an answer into sentences and tell which of them are claims.
 
-Pure Python, linear in the length of the text. The faithfulness head was trained and calibrated on exactly these
-sentences, so a change here changes scores: measure it with ``training/evaluate.py``.
+Pure Python, linear in the length of the text, one sentence at a time. The faithfulness head was trained and calibrated
+on exactly these sentences, so a change here changes scores: measure it with ``training/evaluate.py``.
 """
 
 # ruff: noqa: RUF001, SIM905 (typographic marks are what is looked for; a text of words reads better than a list)
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LEAST_LETTERS = 2
 MAX_WORDS = 80
-"""A longer run of words without an end is cut, so that no sentence outgrows the model."""
+_MAX_CHARACTERS = 4_800
+"""A longer run of words, or of characters without a space, is cut, so that no sentence outgrows the model."""
 
 _ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof sr jr st mt vs etc eg ie e.g i.e cf al no nos vol fig figs pp inc ltd co corp dept est "
@@ -22,31 +24,51 @@ _ABBREVIATIONS = frozenset(
 _END = re.compile(r"[.!?]{1,3}[\"'”’)\]]{0,3}(?=\s)|[。！？]")
 _LINES = re.compile(r"[^\r\n\u2028\u2029]+")
 _BULLET = re.compile(r"\s*(?:[-*•–‣▪●]+|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|#{1,6}|>)\s+")
-_WORD = re.compile(r"\S+")
+_WORD = re.compile(rf"\S{{1,{_MAX_CHARACTERS}}}")
 _LETTERS = re.compile(r"[^\W_]")
 
-_PLEASANTRY = re.compile(
-    r"^\W*(?:sure|certainly|of course|absolutely|great question|good question|hello|hi|hey|thanks|thank you|"
-    r"you'?re welcome|my pleasure|happy to help|i(?:'m| am) (?:happy|glad) to|glad i could|i hope (?:this|that|it)|"
-    r"hope (?:this|that) helps|let me know|please let me know|please feel free|feel free|"
-    r"if you have (?:any|more|other|further)|is there anything|have a (?:great|nice|good)|good luck|i apologi[sz]e|"
-    r"sorry\b|i(?:'m| am) (?:so |very )?sorry|(?:yes|no|ok|okay|right|welcome)\W*$)",
+_HEADING = re.compile(r"\s*#{1,6}\s")
+_FENCE = re.compile(r"\s*(```|~~~)")
+_TABLE_RULE = re.compile(r"[\r\n]+[ \t|:]*-[ \t|:-]*(?:[\r\n]|$)")
+_CITATION = re.compile(r"[\W\d]*(?:\[\W*\d+[\d\W]*\]|\(\d{1,3}\))\W*", re.ASCII)
+
+_OPENING = re.compile(
+    r"^\W*(?:sure(?: thing)?|certainly|of course|absolutely|great question|good question|no problem|"
+    r"(?:hello|hi|hey)(?: there)?|thanks|thank you|sorry|(?:i'm|i am) sorry|ok|okay|right)\s*[,;!–—-]+\s*",
     re.IGNORECASE,
 )
+_PLEASANTRY = re.compile(
+    r"^\W*(?:sure|certainly|of course|absolutely|great question|good question|hello|hi|hey|thanks|thank you|"
+    r"you'?re welcome|my pleasure|i(?:'m| am|'d be| would be) (?:(?:very|more than) )?(?:happy|glad) to|happy to|"
+    r"i(?: can|'ll| will) (?:\w+ )?(?:help|assist|answer)|glad i could|"
+    r"i hope (?:this|that|it)|hope (?:this|that) helps|let me know|please let me know|please feel free|feel free|"
+    r"if you have (?:(?:any|more|other|further|additional) )*"
+    r"(?:questions?|concerns?|doubts?|issues?|requests?|queries)|"
+    r"is there anything|have a (?:great|nice|good)|good luck|i apologi[sz]e|"
+    r"sorry|i(?:'m| am) (?:so |very )?sorry)\b|^\W*(?:yes|no|ok|okay|right|welcome)\W*$",
+    re.IGNORECASE,
+)
+_WORDS_AFTER_OPENING = 3
+"""Fewer words behind "Sure, " claim nothing."""
 # "We do not offer refunds" is a claim; "I could not find that" is none: only verbs of knowing and helping count.
 _REFUSAL = re.compile(
-    r"\b(?:i|we)(?: am| are|'m|'re| was| were)? (?:do not|don'?t|cannot|can'?t|could not|couldn'?t|did not|didn'?t|"
+    r"\bi(?: am|'m| was)? (?:do not|don'?t|cannot|can'?t|could not|couldn'?t|did not|didn'?t|"
     r"won'?t|will not|unable to|not able to) "
     r"(?:know|find|answer|provide|help|assist|determine|say|tell|locate|see|confirm)\b"
+    r"|\bwe(?: are|'re| were)? (?:do not|don'?t|cannot|can'?t|could not|couldn'?t|did not|didn'?t|"
+    r"won'?t|will not|unable to|not able to) "
+    r"(?:know|find|answer|help|assist|determine|say|tell|locate|confirm)\b"
     r"|\b(?:i|we) (?:do not|don'?t|did not|didn'?t) have (?:\w+ ){0,2}"
     r"(?:information|access|details?|data|answer|knowledge)\b"
     r"|\bi(?:'m| am) not (?:sure|certain)\b"
+    r"|\bas an? (?:ai|artificial intelligence|(?:large )?language model|virtual assistant)\b"
     r"|\bunable to (?:answer|provide|determine|find|help|give|assist|confirm)\b"
-    r"|\b(?:passages?|contexts?|documents?|sources?|texts?|articles?|information|results?)\b.{0,60}"
-    r"\b(?:do(?:es)?|did) ?(?:not|n'?t) (?:\w+ )?"
+    r"|\b(?:passages?|contexts?|documents?|sources?|texts?|articles?|information|results?)\b"
+    r"(?:(?!\b(?:says?|states?|shows?|notes?|reports?)\b).){0,60}\b(?:do(?:es)?|did) ?(?:not|n'?t) (?:\w+ )?"
     r"(?:contain|mention|provide|include|specify|state|say|give|discuss|address|have|explain)"
     r"|\b(?:there is|there's|there are|has|have) (?:no|not enough|insufficient) (?:\w+ )?"
-    r"(?:information|mention|answer|data|details?)\b",
+    r"(?:information|mention|answer|data|details?)"
+    r"(?=\W*$| (?:about|on|of|regarding|for|in|to|that|available|provided|given)\b)",
     re.IGNORECASE,
 )
 _YES_NO = re.compile(r"^\W*(?:yes|no|true|false)\W*$", re.IGNORECASE)
@@ -63,31 +85,36 @@ class Sentence:
 
 def split_sentences(text: str) -> list[Sentence]:
     """Sentences of ``text`` in order; every line is at least one, list marks are left out, decimals stay whole."""
-    found: list[Sentence] = []
+    return list(iter_sentences(text))
+
+
+def iter_sentences(text: str) -> Iterator[Sentence]:
+    """Yield what ``split_sentences`` returns."""
     for line in _LINES.finditer(text):
-        begin = line.start()
-        bullet = _BULLET.match(text, begin, line.end())
-        if bullet:
-            begin = bullet.end()
-        for mark in _END.finditer(text, begin, line.end()):
-            if _is_boundary(text, begin, mark):
-                _append(found, text, begin, mark.end())
-                begin = mark.end()
-        _append(found, text, begin, line.end())
-    return found
+        yield from _split_line(text, line.start(), line.end())
+
+
+def length_in_words(sentence: str) -> int:
+    """How many words a sentence counts for: encoded data counts by its length."""
+    return max(len(sentence.split()), len(sentence) * MAX_WORDS // _MAX_CHARACTERS)
 
 
 def is_claim(sentence: str) -> bool:
     """Whether a sentence states something that a passage could support.
 
-    Questions, list lead-ins ("Here are some tips:"), pleasantries and refusals ("I don't know") are not claims.
+    Questions, list lead-ins ("Here are some tips:"), citations, pleasantries and refusals ("I don't know") are not
+    claims.
     """
     text = sentence.strip()
-    if len(_LETTERS.findall(text[:40])) < _LEAST_LETTERS and not any(c.isdigit() for c in text):
+    has_digits = any(c.isdigit() for c in text)
+    if len(_LETTERS.findall(text[:40])) < _LEAST_LETTERS and not has_digits:
         return False
-    if text.endswith(("?", ":", "：")):
+    if text.endswith(("?", ":", "：")) or _CITATION.fullmatch(text):
         return False
-    return not _PLEASANTRY.search(text[:200]) and not _REFUSAL.search(text[:400])
+    opening = _OPENING.match(text)
+    if opening and len(text[opening.end() :].split()) >= _WORDS_AFTER_OPENING:
+        text = text[opening.end() :]
+    return bool(has_digits or not _PLEASANTRY.search(text[:200])) and not _REFUSAL.search(text[:400])
 
 
 def is_refusal(text: str) -> bool:
@@ -96,10 +123,48 @@ def is_refusal(text: str) -> bool:
 
 
 def claims(answer: str) -> list[Sentence]:
-    """The sentences of an answer that are claims, in order. A bare "Yes" or "No" claims what was asked."""
-    sentences = split_sentences(answer)
-    found = [sentence for sentence in sentences if is_claim(sentence.text)]
-    return found or [sentence for sentence in sentences[:1] if _YES_NO.match(sentence.text)]
+    """The sentences of an answer that are claims, in order. A bare "Yes" or "No" claims what was asked.
+
+    Headings, the heads of tables and blocks of code claim nothing.
+    """
+    return [sentence for sentence in iter_claims(answer) if sentence is not None]
+
+
+def iter_claims(answer: str) -> Iterator[Sentence | None]:
+    """Yield each claim, and None for each sentence that is none: there can be very many of them."""
+    found = False
+    for begin, end in _prose(answer):
+        for sentence in _split_line(answer, begin, end):
+            claimed = is_claim(sentence.text)
+            found = found or claimed
+            yield sentence if claimed else None
+    first = next(iter_sentences(answer), None)
+    if not found and first is not None and _YES_NO.match(first.text):
+        yield first
+
+
+def _prose(text: str) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of each line that is neither a heading nor the head of a table nor code."""
+    fence = ""
+    for line in _LINES.finditer(text):
+        mark = _FENCE.match(line.group())
+        if fence:
+            fence = "" if mark and mark[1] == fence else fence
+        elif mark and text.find(mark[1], line.start() + mark.end()) >= 0:  # one that nothing closes is none
+            fence = mark[1]
+        elif not _HEADING.match(line.group()) and not ("|" in line.group() and _TABLE_RULE.match(text, line.end())):
+            yield line.start(), line.end()
+
+
+def _split_line(text: str, begin: int, end: int) -> Iterator[Sentence]:
+    bullet = _BULLET.match(text, begin, end)
+    if bullet:
+        begin = bullet.end()
+    for mark in _END.finditer(text, begin, end):
+        if _is_boundary(text, begin, mark):
+            yield from _cut(text, begin, mark.end())
+            begin = mark.end()
+    yield from _cut(text, begin, end)
 
 
 def _is_boundary(text: str, begin: int, mark: re.Match[str]) -> bool:
@@ -117,8 +182,13 @@ def _is_boundary(text: str, begin: int, mark: re.Match[str]) -> bool:
     return not following.islower()
 
 
-def _append(found: list[Sentence], text: str, begin: int, end: int) -> None:
-    words = list(_WORD.finditer(text, begin, end))
-    for i in range(0, len(words), MAX_WORDS):
-        start, stop = words[i].start(), words[min(i + MAX_WORDS, len(words)) - 1].end()
-        found.append(Sentence(text[start:stop], start, stop))
+def _cut(text: str, begin: int, end: int) -> Iterator[Sentence]:
+    """Yield what stands between two places: one sentence, or several where it is too long for one."""
+    start, stop, count = begin, begin, 0
+    for word in _WORD.finditer(text, begin, end):
+        if count and (count == MAX_WORDS or word.end() - start > _MAX_CHARACTERS):
+            yield Sentence(text[start:stop], start, stop)
+            count = 0
+        start, stop, count = word.start() if count == 0 else start, word.end(), count + 1
+    if count:
+        yield Sentence(text[start:stop], start, stop)

@@ -1,14 +1,15 @@
 """Is a text toxic, and in which way? For what the agent answered and for what the user wrote."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from otel_agent_eval.evaluation import Direction, Evaluation, Interaction, Label, Part, Reason, Scored, Skipped, label
 from otel_agent_eval.models.model import Model, sigmoid
 from otel_agent_eval.models.runtime import FloatArray
-from otel_agent_eval.models.tokens import spans
-from otel_agent_eval.processors.language import is_readable
+from otel_agent_eval.models.tokens import Window
+from otel_agent_eval.processors.language import readable
+from otel_agent_eval.processors.reading import Steps, finish, run_in_steps, sliding, token_ids
 
 _LIKELY = 0.5
 
@@ -31,7 +32,7 @@ class Toxicity:
         self._scale = np.array([calibration["scale"] for calibration in head["calibration"]])
         self._bias = np.array([calibration["bias"] for calibration in head["calibration"]])
         self._category_threshold = float(head["category_threshold"])
-        self._window, self._stride = int(head["window_tokens"]), int(head["stride_tokens"])
+        self._window, self._stride = int(head["window_tokens"]) - 2, int(head["stride_tokens"])
         self.name = name
         self.version = f"builtin/toxicity@{model.version}"
         self.threshold = float(head["threshold"])
@@ -41,22 +42,30 @@ class Toxicity:
 
     def evaluate(self, batch: Sequence[Interaction]) -> list[Evaluation]:
         """Return one evaluation for each interaction."""
+        return finish(self.steps(batch))
+
+    def steps(self, batch: Sequence[Interaction]) -> Steps[list[Evaluation]]:
+        """Do what `evaluate` does, in steps."""
         texts = [interaction.answer if self._part is Part.ANSWER else interaction.question for interaction in batch]
-        readable = [text for text in texts if is_readable(text)]
-        judged = iter(self._judge(readable))
-        return [next(judged) if is_readable(text) else Skipped(Reason.UNSUPPORTED_LANGUAGE) for text in texts]
-
-    def _judge(self, texts: Sequence[str]) -> list[Scored]:
-        tokenizer = self._model.tokenizer
-        windows = [
-            [tokenizer.single(ids[part]) for part in spans(len(ids), self._window - 2, self._stride)]
-            for ids in tokenizer.encode(texts)
+        judged = yield from readable(texts)
+        owners: list[int] = []
+        logits = yield from run_in_steps(self._model, self._output, self._windows(texts, judged, owners))
+        by_text = np.array(owners)
+        return [
+            self._judge(logits[by_text == number]) if ok else Skipped(Reason.UNSUPPORTED_LANGUAGE)
+            for number, ok in enumerate(judged)
         ]
-        logits = self._model.run(self._output, [window for own in windows for window in own])
-        ends = np.cumsum([len(own) for own in windows])
-        return [self._score(own) for own in np.split(logits, ends[:-1])] if windows else []
 
-    def _score(self, logits: FloatArray) -> Scored:
+    def _windows(self, texts: Sequence[str], judged: Sequence[bool], owners: list[int]) -> Iterator[Window]:
+        """Yield the windows of the texts that are judged, and add to `owners` the number of the text of each."""
+        tokenizer = self._model.tokenizer
+        for number, text in enumerate(texts):
+            if judged[number]:
+                for ids in sliding(token_ids(text, tokenizer), self._window, self._stride):
+                    owners.append(number)
+                    yield tokenizer.single(ids)
+
+    def _judge(self, logits: FloatArray) -> Scored:
         score, *others = map(float, sigmoid(self._scale * logits + self._bias).max(axis=0))
         found = zip(self._labels[1:], others, strict=True)
         categories = tuple(name for name, p in found if p >= self._category_threshold and score >= _LIKELY)

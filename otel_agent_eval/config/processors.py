@@ -11,7 +11,8 @@ from otel_agent_eval.models.pretrained.reference import parse_reference
 
 DEFAULT_PAGING_THRESHOLDS: Mapping[str, float] = {"toxicity": 0.9}
 BUILT_IN_MODEL = "builtin"
-BUILT_IN_EVALUATORS = ("toxicity", "input_toxicity", "faithfulness", "relevance")
+DEFAULT_EVALUATORS = ("toxicity", "input_toxicity", "faithfulness", "relevance")
+BUILT_IN_EVALUATORS = (*DEFAULT_EVALUATORS, "context_relevance")
 
 
 def _patterns(value: Any) -> tuple[str, ...]:  # noqa: ANN401 (whatever the file holds)
@@ -117,10 +118,11 @@ class AgentEval(Settings):
     """`annotate` holds such spans for a moment and writes scores on them; `side` forwards everything at once and
     untouched: scores leave as events and metrics only."""
     evaluators: Mapping[str, EvaluatorSettings] = Field(
-        default_factory=lambda: {name: EvaluatorSettings() for name in BUILT_IN_EVALUATORS}
+        default_factory=lambda: {name: EvaluatorSettings() for name in DEFAULT_EVALUATORS}
     )
-    """The evaluators by name: `toxicity`, `input_toxicity`, `faithfulness`, `relevance` and those that plug-ins add.
-    Only those that are named run."""
+    """The evaluators by name: `toxicity`, `input_toxicity`, `faithfulness`, `relevance`, `context_relevance` (do the
+    retrieved documents answer the question: about as much work as `faithfulness`) and those that plug-ins add. Only
+    those that are named run."""
     segments: tuple[str, ...] = ()
     """Attributes of spans or resources that split the metrics, such as `user.segment`."""
     rules: tuple[Rule, ...] = ()

@@ -8,17 +8,18 @@ from otel_agent_eval.evaluation.evaluation import Evaluation, Reason, Scored, Sk
 from otel_agent_eval.evaluation.evaluator import Description
 from otel_agent_eval.evaluation.interaction import Document, Interaction, Part
 
-MAX_CHARACTERS = 120_000
-"""Longest text that is judged whole, about 30,000 tokens; of longer ones this much is read, as if cut by the sender."""
-MAX_DOCUMENTS = 1_000
-"""Most documents that are read."""
+MAX_CHARACTERS = 16 << 20
+"""Of the question, the answer, all documents together and all that was stated this much is read; what is longer counts
+as cut by its sender. Far above all that agents say, and below what could exhaust memory."""
+_LOOK = 1024
+"""Characters that are looked at together."""
 
 _INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs"})
 _MISSING = {Part.ANSWER: Reason.NO_ANSWER, Part.QUESTION: Reason.NO_QUESTION, Part.DOCUMENTS: Reason.NO_CONTEXT}
 
 
 def bounded(interaction: Interaction) -> Interaction:
-    """Cut what is too long to be judged in bounded time, and mark it truncated: visible, never silent."""
+    """Cut what is too long to be held, and mark it truncated: visible, never silent."""
     documents = _bounded_documents(interaction.documents)
     cut = set(interaction.truncated)
     if len(interaction.answer) > MAX_CHARACTERS:
@@ -60,7 +61,8 @@ def settle(evaluation: Evaluation, interaction: Interaction, evaluator: Descript
 
 def is_blank(text: str) -> bool:
     """Whether a text shows nothing: white space, control and invisible format characters."""
-    return all(unicodedata.category(character) in _INVISIBLE for character in text)
+    parts = (text[start : start + _LOOK] for start in range(0, len(text), _LOOK))
+    return all(unicodedata.category(character) in _INVISIBLE for part in parts for character in set(part))
 
 
 def _present(interaction: Interaction, part: Part) -> bool:
@@ -70,9 +72,9 @@ def _present(interaction: Interaction, part: Part) -> bool:
 
 
 def _bounded_documents(documents: tuple[Document, ...]) -> tuple[Document, ...]:
-    if len(documents) <= MAX_DOCUMENTS and sum(len(document.text) for document in documents) <= MAX_CHARACTERS:
+    if sum(len(document.text) for document in documents) <= MAX_CHARACTERS:
         return documents
-    texts = _within(document.text for document in documents[:MAX_DOCUMENTS])
+    texts = _within(document.text for document in documents)
     return tuple(replace(document, text=text) for document, text in zip(documents, texts, strict=False))
 
 

@@ -2,67 +2,26 @@
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ParamSpec
 
 from otel_agent_eval.evaluation.eligibility import bounded, reason_to_skip, settle
 from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Reason, Skipped, with_threshold
 from otel_agent_eval.evaluation.evaluator import Description
 from otel_agent_eval.evaluation.interaction import Interaction
+from otel_agent_eval.evaluation.jobs import Job, Jobs, Late, Limits
 from otel_agent_eval.evaluation.policy import Decision
 from otel_agent_eval.evaluation.worker import Verdicts, Worker
 
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 
-Late = Callable[[str, Evaluation], None]
-"""Takes what came after the deadline: the evaluator's name and its evaluation."""
-
 Observe = Callable[[str, float], None]
 """Takes, for each interaction judged, the evaluator's name and the seconds it took for the batch that held it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much waits and how much goes at once.
-
-    - `capacity`: interactions that wait or are in work; more are `overloaded`.
-    - `batch`, `characters`: most interactions of a batch, and most text (one interaction may be longer). A CPU gains
-      nothing from large batches, and all of a batch wait for its last.
-    - `linger`: seconds that an idle worker waits for company for the first interaction of a batch.
-    """
-
-    capacity: int = 1024
-    batch: int = 4
-    characters: int = 100_000
-    linger: float = 0.002
-
-
-@dataclass(slots=True, eq=False)
-class _Job:
-    """An interaction on its way.
-
-    `done` resolves when all its evaluators have spoken; `left` says that nobody waits for it any more, `size` counts
-    characters.
-    """
-
-    interaction: Interaction
-    thresholds: Mapping[str, float]
-    late: Late | None
-    done: asyncio.Future[None]
-    results: dict[str, Evaluation] = field(default_factory=dict)
-    left: bool = False
-    size: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        texts = (self.interaction.answer, self.interaction.question)
-        self.size = sum(map(len, texts)) + sum(len(document.text) for document in self.interaction.documents)
-
-
 class Engine:
-    """Runs evaluators over interactions; each worker takes batches from one queue.
+    """Runs evaluators over interactions; each worker takes batches, and slices of long interactions, from one queue.
 
     Give every worker the same evaluators. Use `start`, any number of concurrent `evaluate`, then `close`.
     """
@@ -71,13 +30,8 @@ class Engine:
 
     def __init__(self, workers: Sequence[Worker], limits: Limits | None = None, observe: Observe | None = None) -> None:
         self._workers = workers
-        self._limits = limits or Limits()
         self._observe = observe
-        self._fresh: deque[_Job] = deque()
-        self._late: deque[_Job] = deque()
-        self._open: set[_Job] = set()
-        self._in_work = 0
-        self._arrived = asyncio.Event()
+        self._jobs = Jobs(limits or Limits())
         self._tasks: list[asyncio.Task[None]] = []
         self.evaluators = {}
 
@@ -92,16 +46,14 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for job in self._open:
-            if not job.done.done():
-                job.done.set_result(None)
+        self._jobs.give_up()
         for worker in self._workers:
             await worker.close()
 
     @property
     def waiting(self) -> int:
         """Interactions that wait or are in work."""
-        return len(self._fresh) + len(self._late) + self._in_work
+        return len(self._jobs)
 
     async def evaluate(
         self,
@@ -124,88 +76,78 @@ class Engine:
                 thresholds[name] = float(decision)
             else:
                 answer[name] = Skipped(reason)
-        if thresholds and not self._room():
-            answer.update(dict.fromkeys(thresholds, Skipped(Reason.OVERLOADED)))
-        elif thresholds:
-            answer.update(await self._finish(interaction, thresholds, timeout, late))
+        if thresholds:
+            answer.update(await self._judged(interaction, thresholds, timeout, late))
         return {name: answer[name] for name in decisions}
 
-    def _room(self) -> bool:
-        if self.waiting >= self._limits.capacity and self._late:
-            self._late.popleft()  # its span has left: the fresh one is worth more
-        return self.waiting < self._limits.capacity
-
-    async def _finish(
+    async def _judged(
         self, interaction: Interaction, thresholds: Mapping[str, float], seconds: float | None, late: Late | None
     ) -> dict[str, Evaluation]:
-        job = _Job(interaction, thresholds, late, asyncio.get_running_loop().create_future())
-        self._open.add(job)
-        self._fresh.append(job)
-        self._arrived.set()
+        job = Job(interaction, thresholds, late, asyncio.get_running_loop().create_future())
+        if not self._jobs.admit(job):
+            return dict.fromkeys(thresholds, Skipped(Reason.OVERLOADED))
         try:
             await asyncio.wait([job.done], timeout=seconds)
         except asyncio.CancelledError:
             job.late = None  # nobody is left to hear of it
             raise
         finally:
-            self._open.discard(job)
-            job.left = True
-            if job in self._fresh:
-                self._postpone(job)
+            self._jobs.leave(job)
         missing = dict.fromkeys(thresholds.keys() - job.results.keys(), Skipped(Reason.DEADLINE))
         return {**job.results, **missing}
 
-    def _postpone(self, job: _Job) -> None:
-        self._fresh.remove(job)
-        if job.late is not None:
-            self._late.append(job)
-
     async def _work(self, worker: Worker) -> None:
+        current: Job | None = None
+        begun = False
         while True:
-            if not self._fresh and not self._late:
-                self._arrived.clear()
-                await self._arrived.wait()
-                await asyncio.sleep(self._limits.linger)
-            batch = self._take()
-            self._in_work += len(batch)
-            for name in dict.fromkeys(name for job in batch for name in job.thresholds):
-                await self._judge(worker, name, [job for job in batch if name in job.thresholds])
-            self._in_work -= len(batch)
+            if current is None:
+                await self._jobs.arrival()
+            await self._judge_batch(worker, self._jobs.next_batch(current))
+            job = self._jobs.next_long(current)
+            if job is not None:
+                begun = await self._judge_slice(worker, job, resume=begun and job is current)
+                current = job if begun or (job.missing and job.wanted) else None
+                if current is None:
+                    self._jobs.remove(job)
 
-    def _take(self) -> list[_Job]:
-        """Take the newest: under overload the oldest are about to leave, and work on them would come too late."""
-        queue = self._fresh or self._late
-        batch: list[_Job] = []
-        room = self._limits.characters
-        while queue and len(batch) < self._limits.batch and (room >= queue[-1].size or not batch):
-            job = queue.pop()
-            room -= job.size
-            batch.append(job)
-        return batch
+    async def _judge_batch(self, worker: Worker, batch: list[Job]) -> None:
+        for name in dict.fromkeys(name for job in batch for name in job.missing):
+            jobs = [job for job in batch if name in job.missing and job.wanted]
+            if jobs:
+                await self._ask(name, jobs, worker.submit(name, [job.interaction for job in jobs]))
+        for job in batch:
+            self._jobs.remove(job)
 
-    async def _judge(self, worker: Worker, name: str, jobs: list[_Job]) -> None:
-        wanted = [job for job in jobs if not job.left or job.late is not None]
-        if not wanted:
-            return
+    async def _judge_slice(self, worker: Worker, job: Job, *, resume: bool) -> bool:
+        """Judge a long job by the next of its evaluators, for a slice of time; tell whether that takes longer."""
+        if not job.wanted:
+            return False
+        name = job.missing[0]
+        return await self._ask(name, [job], worker.resume() if resume else worker.begin(name, job.interaction))
+
+    async def _ask(self, name: str, jobs: list[Job], verdicts: Awaitable[Verdicts | None]) -> bool:
+        """Take down what a worker says of jobs; tell whether it is still at them."""
         try:
-            verdicts = await worker.submit(name, [job.interaction for job in wanted])
-            pairs = list(zip(wanted, verdicts.evaluations, strict=True))
+            said = await verdicts
+            if said is None:
+                return True
+            pairs, seconds = list(zip(jobs, said.evaluations, strict=True)), said.seconds
         except Exception as error:  # noqa: BLE001 (the boundary broke; the queue must go on)
             _log.error("model worker broke its contract", extra={"evaluator": name, "error_type": type(error).__name__})
-            verdicts = Verdicts([], 0.0)
-            pairs = [(job, Failed(type(error).__name__)) for job in wanted]
+            pairs, seconds = [(job, Failed(type(error).__name__)) for job in jobs], 0.0
         for job, evaluation in pairs:
             self._settle(job, name, evaluation)
-            _tell(self._observe, name, verdicts.seconds)
+            _tell(self._observe, name, seconds)
+        return False
 
-    def _settle(self, job: _Job, name: str, evaluation: Evaluation) -> None:
+    def _settle(self, job: Job, name: str, evaluation: Evaluation) -> None:
         evaluator = self.evaluators[name]
         judged = with_threshold(evaluation, job.thresholds[name], evaluator.direction)
         judged = settle(judged, job.interaction, evaluator)
         job.results[name] = judged
         if job.left:
             _tell(job.late, name, judged)
-        elif job.results.keys() == job.thresholds.keys() and not job.done.done():
+        elif not job.missing and not job.done.done():
             job.done.set_result(None)
 
 

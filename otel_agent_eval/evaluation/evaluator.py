@@ -1,11 +1,14 @@
 """The contract of an evaluator, built in or plugged in through the entry point `otel_agent_eval.evaluators`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from otel_agent_eval.evaluation.evaluation import Direction, Evaluation, Label
 from otel_agent_eval.evaluation.interaction import Interaction, Part
+
+Steps = Generator[None, None, list[Evaluation]]
+"""A batch being judged: yields after each step of some tens of milliseconds at most, and returns the evaluations."""
 
 
 @runtime_checkable
@@ -17,7 +20,7 @@ class Evaluator(Protocol):
     `judges_answer` says whether a failed threshold fails the answer (`agent_eval.label`); `evidence` names the keys
     that its scores may carry; `threshold` is used where the configuration gives none.
 
-    An evaluator may also have `when_truncated`, see `Description`.
+    An evaluator may also have `when_truncated`, see `Description`, and `steps`, see `Stepwise`.
     """
 
     name: str
@@ -34,6 +37,15 @@ class Evaluator(Protocol):
         Runs outside the event loop. After an exception the interactions are tried one by one; those that raise again
         have failed.
         """
+        ...
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """An evaluator that can be interrupted: others are judged while it is at a long text."""
+
+    def steps(self, batch: Sequence[Interaction]) -> Steps:
+        """Do what `evaluate` does, in steps."""
         ...
 
 

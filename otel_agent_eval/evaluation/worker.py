@@ -18,7 +18,11 @@ class Verdicts:
 
 
 class Worker(Protocol):
-    """Holds loaded evaluators and does one batch at a time; the event loop is free meanwhile."""
+    """Holds loaded evaluators and does one thing at a time; the event loop is free meanwhile.
+
+    A batch is judged at once. A long interaction is judged in slices of time, between which batches can be submitted;
+    a worker is at one long interaction at most.
+    """
 
     async def start(self) -> tuple[Description, ...]:
         """Load the models and say which evaluators there are. Raises `ModelError`."""
@@ -26,6 +30,14 @@ class Worker(Protocol):
 
     async def submit(self, name: str, batch: Sequence[Interaction]) -> Verdicts:
         """Judge a batch by the evaluator called `name`. Whatever breaks comes back as `Failed`."""
+        ...
+
+    async def begin(self, name: str, interaction: Interaction) -> Verdicts | None:
+        """Judge an interaction for a slice of time; None: it takes longer. Gives up what was begun before."""
+        ...
+
+    async def resume(self) -> Verdicts | None:
+        """Go on with what was begun, for another slice of time; None: it takes longer still."""
         ...
 
     async def close(self) -> None:

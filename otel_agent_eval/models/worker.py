@@ -1,20 +1,19 @@
 """The boundary between the event loop and the models: evaluators live in a thread or in a process of their own.
 
-Either way the loop hands over a batch and is free until the verdicts come. A worker does one batch at a time.
+Either way the loop hands over a batch, or a long interaction for a slice of time, and is free until the verdicts come.
 """
 
 import asyncio
 import logging
 import multiprocessing
 import signal
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
 from otel_agent_eval.evaluation import Description, Evaluator, Failed, Interaction, describe
-from otel_agent_eval.evaluation.running import run
+from otel_agent_eval.evaluation.running import Running
 from otel_agent_eval.evaluation.worker import Verdicts
 from otel_agent_eval.models.runtime import ModelError
 
@@ -26,28 +25,40 @@ _STOP_SECONDS = 2.0
 Load = Callable[[], Sequence[Evaluator]]
 """Loads evaluators where they will run. For a process it must be picklable: a function of a module, or a partial."""
 
+_Order = tuple[str, tuple[Interaction, ...]] | tuple[str, Interaction] | None
+"""What a child process is told to judge: a batch, the beginning of a long interaction, or (None) its continuation."""
+
 
 class ThreadWorker:
     """Evaluators in a thread: no copies, and the models compute outside the interpreter's lock."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._evaluators: Mapping[str, Evaluator] = {}
+        self._running = Running({})
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="models")
 
     async def start(self) -> tuple[Description, ...]:
         """Load the models and say which evaluators there are. Raises `ModelError`."""
-        self._evaluators = await self._off_loop(lambda: _load_evaluators(self._load))
-        return tuple(describe(evaluator) for evaluator in self._evaluators.values())
+        evaluators = await self._off_loop(lambda: _load_evaluators(self._load))
+        self._running = Running(evaluators)
+        return tuple(describe(evaluator) for evaluator in evaluators.values())
 
     async def submit(self, name: str, batch: Sequence[Interaction]) -> Verdicts:
         """Judge a batch by the evaluator called `name`. Whatever breaks comes back as `Failed`."""
-        return await self._off_loop(lambda: _judge(self._evaluators[name], batch))
+        return await self._off_loop(lambda: self._running.submit(name, batch))
+
+    async def begin(self, name: str, interaction: Interaction) -> Verdicts | None:
+        """Judge an interaction for a slice of time; None: it takes longer. Gives up what was begun before."""
+        return await self._off_loop(lambda: self._running.begin(name, interaction))
+
+    async def resume(self) -> Verdicts | None:
+        """Go on with what was begun, for another slice of time; None: it takes longer still."""
+        return await self._off_loop(self._running.resume)
 
     async def close(self) -> None:
         """Finish the batch in work and let go of the models."""
         await asyncio.to_thread(self._thread.shutdown)
-        self._evaluators = {}
+        self._running = Running({})
 
     async def _off_loop(self, call: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
@@ -67,15 +78,28 @@ class ProcessWorker:
 
     async def submit(self, name: str, batch: Sequence[Interaction]) -> Verdicts:
         """Judge a batch by the evaluator called `name`. Whatever breaks comes back as `Failed`."""
-        verdicts = await self._off_loop(lambda: self._judge(name, batch))
-        if self._child is None:
-            self._thread.submit(self._restart)  # now, so that the next batch finds a child
+        verdicts = await self._ask((name, tuple(batch)))
+        assert verdicts is not None  # noqa: S101 (only what was begun can take longer)
         return verdicts
+
+    async def begin(self, name: str, interaction: Interaction) -> Verdicts | None:
+        """Judge an interaction for a slice of time; None: it takes longer. Gives up what was begun before."""
+        return await self._ask((name, interaction))
+
+    async def resume(self) -> Verdicts | None:
+        """Go on with what was begun, for another slice of time; None: it takes longer still."""
+        return await self._ask(None)
 
     async def close(self) -> None:
         """Finish the batch in work and let go of the models."""
         await self._off_loop(self._stop)
         await asyncio.to_thread(self._thread.shutdown)
+
+    async def _ask(self, order: _Order) -> Verdicts | None:
+        verdicts = await self._off_loop(lambda: self._judge(order))
+        if self._child is None:
+            self._thread.submit(self._restart)  # now, so that the next batch finds a child
+        return verdicts
 
     async def _off_loop(self, call: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
@@ -92,16 +116,17 @@ class ProcessWorker:
         except ModelError as error:
             _log.error("model worker does not start again", extra={"error": str(error)})
 
-    def _judge(self, name: str, batch: Sequence[Interaction]) -> Verdicts:
+    def _judge(self, order: _Order) -> Verdicts | None:
         if self._child is None:
             self._restart()
         if self._child is not None:
             try:
-                return self._child.judge(name, batch)
+                return self._child.obey(order)
             except WorkerCrashed:
-                _log.error("model worker crashed", extra={"evaluator": name, "interactions": len(batch)})
+                _log.error("model worker crashed")
                 self._stop()
-        return Verdicts([Failed(WorkerCrashed.__name__)] * len(batch), 0.0)
+        count = len(order[1]) if order is not None and isinstance(order[1], tuple) else 1
+        return Verdicts([Failed(WorkerCrashed.__name__)] * count, 0.0)
 
     def _stop(self) -> None:
         if self._child is not None:
@@ -133,10 +158,10 @@ class _Child:
             raise ModelError(answer)
         self.descriptions = answer
 
-    def judge(self, name: str, batch: Sequence[Interaction]) -> Verdicts:
+    def obey(self, order: _Order) -> Verdicts | None:
         try:
-            self._connection.send((name, tuple(batch)))
-            verdicts: Verdicts = self._connection.recv()
+            self._connection.send(order)
+            verdicts: Verdicts | None = self._connection.recv()
         except (EOFError, OSError) as error:
             raise WorkerCrashed from error
         return verdicts
@@ -159,10 +184,10 @@ def _serve(connection: Connection, load: Load) -> None:
         connection.send(str(error))
         return
     connection.send(tuple(describe(evaluator) for evaluator in evaluators.values()))
+    running = Running(evaluators)
     try:
         while True:
-            name, batch = connection.recv()
-            connection.send(_judge(evaluators[name], batch))
+            connection.send(_obey(running, connection.recv()))
     except (EOFError, BrokenPipeError):
         return
 
@@ -176,7 +201,8 @@ def _load_evaluators(load: Load) -> dict[str, Evaluator]:
         raise ModelError(f"the evaluators cannot be loaded: {type(error).__name__}: {error}") from error
 
 
-def _judge(evaluator: Evaluator, batch: Sequence[Interaction]) -> Verdicts:
-    started = time.perf_counter()
-    evaluations = run(evaluator, batch)
-    return Verdicts(evaluations, time.perf_counter() - started)
+def _obey(running: Running, order: _Order) -> Verdicts | None:
+    if order is None:
+        return running.resume()
+    name, work = order
+    return running.begin(name, work) if isinstance(work, Interaction) else running.submit(name, work)

@@ -15,14 +15,7 @@ from otel_agent_eval.evaluation import (
     Scored,
     Skipped,
 )
-from otel_agent_eval.evaluation.eligibility import (
-    MAX_CHARACTERS,
-    MAX_DOCUMENTS,
-    bounded,
-    is_blank,
-    reason_to_skip,
-    settle,
-)
+from otel_agent_eval.evaluation.eligibility import MAX_CHARACTERS, bounded, is_blank, reason_to_skip, settle
 
 PASS = Scored(score=0.1, label=Label.PASS, threshold=0.5)
 FAIL = Scored(score=0.9, label=Label.FAIL, threshold=0.5)
@@ -67,6 +60,11 @@ def test_content_that_lies_elsewhere_is_said_to() -> None:
     elsewhere = Interaction(answer="", by_reference=True)
     assert reason_to_skip(elsewhere, evaluator(Part.ANSWER)) is Reason.BY_REFERENCE
     assert reason_to_skip(replace(COMPLETE, by_reference=True), EVERYTHING) is None
+
+
+def test_a_visible_character_is_found_behind_megabytes_of_invisible_ones() -> None:
+    assert is_blank("\u200b" * 3_000_000)
+    assert not is_blank("\u200b" * 3_000_000 + "a")
 
 
 @pytest.mark.parametrize("text", ["🙂", "0", "\ufffd", "\U0001fae9", ".", "\u200ba"])
@@ -114,21 +112,19 @@ def test_what_can_be_read_whole_is_left_as_it_is() -> None:
 
 
 def test_what_is_too_long_is_cut_and_marked() -> None:
-    found = bounded(replace(COMPLETE, answer="a" * (MAX_CHARACTERS + 1), question="q" * 10_000_000))
+    found = bounded(replace(COMPLETE, answer="a" * (MAX_CHARACTERS + 1), question="q" * (MAX_CHARACTERS + 9)))
     assert found.truncated == {Part.ANSWER, Part.QUESTION}
     assert (len(found.answer), len(found.question)) == (MAX_CHARACTERS, MAX_CHARACTERS)
     assert found.documents == COMPLETE.documents
 
 
-def test_too_many_documents_are_cut_and_marked() -> None:
-    documents = tuple(Document(id=str(number), text="A text.") for number in range(MAX_DOCUMENTS + 1))
-    found = bounded(replace(COMPLETE, documents=documents))
-    assert found.truncated == {Part.DOCUMENTS}
-    assert found.documents == documents[:MAX_DOCUMENTS]
+def test_very_many_documents_are_all_read() -> None:
+    documents = tuple(Document(id=str(number), text="A text.") for number in range(10_000))
+    assert bounded(replace(COMPLETE, documents=documents)).documents == documents
 
 
 def test_documents_share_one_limit() -> None:
-    documents = tuple(Document(id=str(number), text="a" * 50_000) for number in range(4))
+    documents = tuple(Document(id=str(number), text="a" * (MAX_CHARACTERS // 2 + 1)) for number in range(4))
     found = bounded(replace(COMPLETE, documents=documents))
     assert found.truncated == {Part.DOCUMENTS}
     assert sum(len(document.text) for document in found.documents) == MAX_CHARACTERS

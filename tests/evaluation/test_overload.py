@@ -35,6 +35,12 @@ class Slow:
         score = Scored(score=1.0, label=Label.PASS, threshold=0.5)
         return Verdicts([score for _ in batch], SECONDS_EACH * len(batch))
 
+    async def begin(self, name: str, interaction: Interaction) -> Verdicts | None:
+        return await self.submit(name, [interaction])
+
+    async def resume(self) -> Verdicts | None:
+        raise AssertionError
+
     async def close(self) -> None:
         pass
 

@@ -83,10 +83,12 @@ def test_other_scripts_are_skipped(keywords: Model) -> None:
     assert isinstance(third, Scored)
 
 
-def test_more_claims_than_can_be_read_in_time_are_skipped_visibly(keywords: Model) -> None:
-    answer = " ".join(f"Item {number} costs {number} euros." for number in range(2000))
-    (found,) = Faithfulness(keywords).evaluate([Interaction(answer=answer, documents=(TOWER,))])
-    assert found == Skipped(Reason.TRUNCATED)
+def test_of_very_many_claims_all_are_read(keywords: Model) -> None:
+    false = [f"Penguin {number} swims faster than duck {number}." for number in range(300)]
+    found = judge(keywords, " ".join([f"{SUPPORTED} " * 300, *false]), "", TOWER)
+    assert found.label is Label.FAIL
+    assert found.explanation == "300 of 600 claims without support"
+    assert found.evidence == {"unsupported": tuple(false), "documents": ("tower",)}
 
 
 def test_it_needs_an_answer_and_documents() -> None:

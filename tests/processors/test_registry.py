@@ -2,8 +2,10 @@ from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 from model_plugins import Politeness
+from support.keyword_model import keyword_model
 
 from otel_agent_eval.evaluation import Evaluator
+from otel_agent_eval.evaluation.evaluator import Stepwise
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors import registry
 from otel_agent_eval.processors.registry import BUILT_IN, load_evaluators
@@ -24,11 +26,13 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "entry_points", points.select)
 
 
-def test_the_built_in_evaluators_load_in_order_and_share_a_model() -> None:
-    found = load_evaluators(BUILT_IN)
-    assert [evaluator.name for evaluator in found] == ["toxicity", "input_toxicity", "faithfulness", "relevance"]
-    assert all(isinstance(evaluator, Evaluator) for evaluator in found)
-    assert len({id(vars(evaluator)["_model"]) for evaluator in found}) == 1
+def test_the_built_in_evaluators_load_in_order_and_share_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[int | None] = []
+    monkeypatch.setattr(registry, "load_builtin", lambda threads: loaded.append(threads) or keyword_model())
+    found = load_evaluators(BUILT_IN, 2)
+    assert [evaluator.name for evaluator in found] == list(BUILT_IN)
+    assert all(isinstance(evaluator, Evaluator) and isinstance(evaluator, Stepwise) for evaluator in found)
+    assert loaded == [2]
 
 
 @pytest.mark.usefixtures("plugins")

@@ -1,0 +1,109 @@
+"""Reading texts of any length: in pieces, as overlapping windows, by a model that runs a bounded step at a time.
+
+What takes long is a generator that yields after each step, so that its caller can do something else in between. Memory
+is bounded by what the windows give, not by the windows.
+"""
+
+from array import array
+from collections.abc import Generator, Iterable, Iterator
+from typing import TypeVar
+
+import numpy as np
+
+from otel_agent_eval.models.model import Model
+from otel_agent_eval.models.runtime import FloatArray
+from otel_agent_eval.models.tokens import Tokenizer, Window
+
+_PIECE = 4_000
+"""Characters; a multiple of the 100 letters at which the tokenizer cuts long words, so that cuts fall together."""
+_STEP = 1_024
+"""Tokens that a model reads in one step: some tens of milliseconds on two cores."""
+_AT_ONCE = 64
+"""Windows that are made in one step, whether or not a model reads them."""
+
+_T = TypeVar("_T")
+_Result = TypeVar("_Result")
+
+Steps = Generator[None, None, _Result]
+"""Work that yields after each bounded step, and returns its result."""
+
+
+def finish(steps: Steps[_Result]) -> _Result:
+    """Do all steps at once."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        result: _Result = end.value
+        return result
+
+
+def pieces(text: str) -> Iterator[str]:
+    """Yield a text in pieces of at most 4,000 characters, cut at white space where there is some."""
+    start = 0
+    while len(text) - start > _PIECE:
+        end = start + _PIECE
+        space = max(text.rfind(" ", start + 1, end), text.rfind("\n", start + 1, end))
+        end = space if space > 0 else end
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+def words(text: str) -> Iterator[str]:
+    """Yield the words of a text; of a run of characters without white space, parts."""
+    for piece in pieces(text):
+        yield from piece.split()
+
+
+def token_ids(text: str, tokenizer: Tokenizer) -> Iterator[int]:
+    """Yield the token ids of a text, without special tokens."""
+    for piece in pieces(text):
+        yield from tokenizer.encode([piece])[0]
+
+
+def sliding(items: Iterable[_T], size: int, stride: int) -> Iterator[list[_T]]:
+    """Yield windows of `size` items, each `stride` after the one before; the last one ends with the items.
+
+    What is not longer than `size` is one window, also if it is empty. The same windows as `spans` gives, for items that
+    need not be held in memory.
+    """
+    window: list[_T] = []
+    beyond: list[_T] = []  # what follows the window, less than a stride
+    for item in items:
+        if len(window) < size:
+            window.append(item)
+            continue
+        if not beyond:
+            yield window
+        beyond.append(item)
+        if len(beyond) == stride:
+            window, beyond = window[stride:] + beyond, []
+    yield window[len(beyond) :] + beyond
+
+
+def run_in_steps(model: Model, output: str, windows: Iterable[Window | None]) -> Steps[FloatArray]:
+    """Return one output of a model for each window, as an array of shape [windows, values].
+
+    Windows are taken as they are needed; those with the same tokens are run once. Where making windows takes time, None
+    stands for work that gave no window.
+    """
+    known: dict[bytes, int] = {}
+    order = array("I")  # for each window the row that holds its output
+    rows: list[FloatArray] = []
+    waiting: list[Window] = []
+    tokens = 0
+    for count, window in enumerate(windows, 1):
+        if window is not None:
+            key = array("I", window.ids).tobytes() + bytes(window.types)
+            if key not in known:
+                known[key] = len(known)
+                waiting.append(window)
+                tokens += len(window.ids)
+            order.append(known[key])
+        if tokens >= _STEP or count % _AT_ONCE == 0:
+            rows.extend([model.run(output, waiting)] if waiting else [])
+            waiting, tokens = [], 0
+            yield
+    rows.extend([model.run(output, waiting)] if waiting else [])
+    return np.concatenate(rows)[np.frombuffer(order, dtype=np.uintc)] if rows else np.zeros((0, 1), dtype=np.float32)
