@@ -1,7 +1,7 @@
 """Where telemetry goes: OTLP over gRPC and HTTP, and the console."""
 
 from otel_agent_eval.exporters.console import ConsoleExporter
-from otel_agent_eval.exporters.exporter import Exporter, ExportError, Permanent, Retryable, Unsupported
+from otel_agent_eval.exporters.exporter import Exporter, ExportError, Oversized, Permanent, Retryable, Unsupported
 from otel_agent_eval.exporters.otlp_grpc import OtlpGrpcExporter
 from otel_agent_eval.exporters.otlp_http import OtlpHttpExporter, signal_urls
 from otel_agent_eval.exporters.plugins import ExporterFactory, PluginError, load_factory, plugin_kinds
@@ -15,6 +15,7 @@ __all__ = [
     "ExporterFactory",
     "OtlpGrpcExporter",
     "OtlpHttpExporter",
+    "Oversized",
     "Permanent",
     "PluginError",
     "Retryable",

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
 import grpc
 from google.protobuf import json_format
@@ -13,7 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from otel_agent_eval.exporters.connections import explained
-from otel_agent_eval.exporters.exporter import ExportError, Permanent, Retryable, Unsupported
+from otel_agent_eval.exporters.exporter import ExportError, Oversized, Permanent, Retryable, Unsupported
 from otel_agent_eval.signals import RESPONSE_TYPES, ExportResponse, Signal
 
 MAX_RESPONSE_BYTES = 4 << 20
@@ -28,6 +29,7 @@ _RETRYABLE_CODES = frozenset(
         grpc.StatusCode.DATA_LOSS,
     }
 )
+_TOO_LARGE = ("larger than", "too large", "exceeds")  # without them RESOURCE_EXHAUSTED can be a quota
 _RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 _UNSUPPORTED_STATUSES = frozenset(
     {404, 405, 501}
@@ -40,6 +42,8 @@ def read_grpc_error(code: grpc.StatusCode, details: str | bytes | None, message:
     if code in _RETRYABLE_CODES or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and retry_after is not None):
         kind = explained(code.name, message) if code is grpc.StatusCode.UNAVAILABLE else code.name
         return Retryable(kind, retry_after)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and any(words in message.lower() for words in _TOO_LARGE):
+        return Oversized(code.name)
     return Unsupported(code.name) if code is grpc.StatusCode.UNIMPLEMENTED else Permanent(code.name)
 
 
@@ -48,6 +52,8 @@ def read_http_error(status: int, headers: Mapping[str, str]) -> ExportError:
     kind = f"HTTP {status}"
     if status in _RETRYABLE_STATUSES:
         return Retryable(kind, parse_retry_after(headers.get("retry-after", ""), time.time()))
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return Oversized(kind)
     return Unsupported(kind) if status in _UNSUPPORTED_STATUSES else Permanent(kind)
 
 

@@ -25,6 +25,10 @@ class Permanent(ExportError):  # noqa: N818 (named by what to do about it)
     """The destination will never accept this request."""
 
 
+class Oversized(Permanent):
+    """The request is larger than the destination takes; in parts it may be accepted."""
+
+
 class Unsupported(Permanent):
     """The destination does not take this signal at all."""
 
@@ -43,7 +47,8 @@ class Exporter(Protocol):
     async def export(self, payload: Payload) -> int:
         """Send one request, in one try; return how many of its items the destination rejected (partial success).
 
-        Raises `Retryable`, `Permanent` or `Unsupported`; anything else is a fault of the exporter, taken as retryable.
+        Raises `Retryable`, `Permanent`, `Oversized` or `Unsupported`; anything else is a fault of the exporter, taken
+        as retryable.
         """
         ...
 

@@ -62,6 +62,7 @@ class Drop(StrEnum):
     UNIMPLEMENTED = "unimplemented"
     JOURNAL_FULL = "journal_full"
     EXPIRED = "expired"
+    UNREADABLE = "unreadable"
     STOPPING = "stopping"
 
 
@@ -151,7 +152,8 @@ class Metric:
     @property
     def prometheus(self) -> str:
         """The metric's family name in Prometheus, without a counter's `_total`."""
-        unit = {"s": "_seconds", "1": "_ratio" if self.instrument is Instrument.GAUGE else ""}.get(self.unit, "")
+        ratio = "_ratio" if self.instrument is Instrument.GAUGE else ""
+        unit = {"s": "_seconds", "By": "_bytes", "1": ratio}.get(self.unit, "")
         return self.name.replace(".", "_") + unit
 
     @property
@@ -220,8 +222,8 @@ UNSUPPORTED = EvaluatorAttribute(
 SUPPORTING_DOCUMENTS = EvaluatorAttribute(
     suffix="documents",
     type=Type.STRINGS,
-    description="ids of the documents that support the answer",
-    evaluators=("faithfulness",),
+    description="ids of the documents that support the answer, or that are relevant to the question",
+    evaluators=("faithfulness", "context_relevance"),
 )
 RESULT_ATTRIBUTES = (
     SCORE, SCORE_LABEL, SCORE_THRESHOLD, SCORE_EVALUATOR, SCORE_OUTCOME, SCORE_REASON, EVIDENCE_CUT,
@@ -421,6 +423,41 @@ QUEUED = Metric(
     description="Requests that wait for a destination",
     attributes=(SIGNAL, DESTINATION),
 )
+QUEUED_BYTES = Metric(
+    name="agent_eval.gateway.queue.size",
+    instrument=Instrument.GAUGE,
+    unit="By",
+    description="Telemetry that waits for a destination",
+    attributes=(DESTINATION,),
+)
+QUEUE_AGE = Metric(
+    name="agent_eval.gateway.queue.age",
+    instrument=Instrument.GAUGE,
+    unit="s",
+    description="How long the request that has waited longest for a destination has waited",
+    attributes=(DESTINATION,),
+)
+DEAD_LETTERS = Metric(
+    name="agent_eval.gateway.dead_letters",
+    instrument=Instrument.GAUGE,
+    unit="{request}",
+    description="Requests parked because their destination will never take them as they are",
+    attributes=(DESTINATION,),
+)
+JOURNAL_SIZE = Metric(
+    name="agent_eval.gateway.journal.size",
+    instrument=Instrument.GAUGE,
+    unit="By",
+    description="All that is kept until it is delivered, for all destinations together",
+    attributes=(),
+)
+JOURNAL_UNREADABLE = Metric(
+    name="agent_eval.gateway.journal.unreadable",
+    instrument=Instrument.COUNTER,
+    unit="{part}",
+    description="Parts of the queue's files that held nothing that could be read; the log says where",
+    attributes=(),
+)
 HELD = Metric(
     name="agent_eval.gateway.held",
     instrument=Instrument.GAUGE,
@@ -439,5 +476,8 @@ ANSWER_METRICS = (
     SCORES, EVALUATIONS, EVALUATIONS_RAW, LAST_FAILURE, LAST_SEVERE_FAILURE, EVALUATION_ERRORS, EVALUATION_DURATION,
     OVERFLOW,
 )  # fmt: skip
-GATEWAY_METRICS = (RECEIVED, REFUSED, FORWARDED, DROPPED, QUEUED, HELD, EVICTIONS)
+GATEWAY_METRICS = (
+    RECEIVED, REFUSED, FORWARDED, DROPPED, QUEUED, QUEUED_BYTES, QUEUE_AGE, DEAD_LETTERS, JOURNAL_SIZE,
+    JOURNAL_UNREADABLE, HELD, EVICTIONS,
+)  # fmt: skip
 METRICS = (*ANSWER_METRICS, *GATEWAY_METRICS)

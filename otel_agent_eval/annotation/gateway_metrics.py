@@ -18,6 +18,11 @@ class GatewayMetrics:
         self._forwarded = Table(catalogue.FORWARDED, number)
         self._dropped = Table(catalogue.DROPPED, number)
         self._queued = Table(catalogue.QUEUED, number)
+        self._queued_bytes = Table(catalogue.QUEUED_BYTES, number)
+        self._queue_age = Table(catalogue.QUEUE_AGE, number)
+        self._dead_letters = Table(catalogue.DEAD_LETTERS, number)
+        self._journal_size = Table(catalogue.JOURNAL_SIZE, number)
+        self._journal_unreadable = Table(catalogue.JOURNAL_UNREADABLE, number)
         self._held = Table(catalogue.HELD, number)
         self._evictions = Table(catalogue.EVICTIONS, number)
         self._received.begin(Signal, Transport)
@@ -26,6 +31,10 @@ class GatewayMetrics:
             self._forwarded.begin(signals, (destination,))
             self._dropped.begin(signals, (destination,), Drop)
             self._queued.begin(signals, (destination,))
+            for table in (self._queued_bytes, self._queue_age, self._dead_letters):
+                table.begin((destination,))
+        self._journal_size.begin()
+        self._journal_unreadable.begin()
         self._held.begin(Lack)
         self._evictions.begin(Bound)
 
@@ -33,7 +42,9 @@ class GatewayMetrics:
     def tables(self) -> tuple[AnyTable, ...]:
         """The numbers, for rendering."""
         tables: tuple[Table[Number], ...] = (
-            self._received, self._refused, self._forwarded, self._dropped, self._queued, self._held, self._evictions,
+            self._received, self._refused, self._forwarded, self._dropped, self._queued, self._queued_bytes,
+            self._queue_age, self._dead_letters, self._journal_size, self._journal_unreadable, self._held,
+            self._evictions,
         )  # fmt: skip
         return tables
 
@@ -56,6 +67,17 @@ class GatewayMetrics:
     def queued(self, signal: Signal, destination: str, requests: int) -> None:
         """Say how many requests wait for a destination now."""
         self._queued.at(signal, destination).value = requests
+
+    def queue(self, destination: str, *, size: int, age: float, dead_letters: int) -> None:
+        """Say how much waits for a destination now: bytes, and seconds since the oldest came; and what is parked."""
+        self._queued_bytes.at(destination).value = size
+        self._queue_age.at(destination).value = age
+        self._dead_letters.at(destination).value = dead_letters
+
+    def journal(self, size: int, unreadable: int) -> None:
+        """Say how many bytes the journal keeps now, and how many parts of it could not be read since the start."""
+        self._journal_size.at().value = size
+        self._journal_unreadable.at().value = unreadable
 
     def held(self, lack: Lack, spans: int) -> None:
         """Say how many spans are held back now for what they lack."""

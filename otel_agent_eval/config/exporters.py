@@ -72,8 +72,11 @@ class Retry(Settings):
 class SendingQueue(Settings):
     """What waits for a destination, apart from all others."""
 
-    queue_size: Annotated[Size, Field(ge=1 << 20)] = 64 << 20
-    """Bytes of telemetry (not requests) that may wait; when it is full senders are asked to come back later."""
+    queue_size: Annotated[Size, Field(ge=1 << 20)] | None = None
+    """Bytes of telemetry (not requests) that may wait for it; without it only `service.queue.size` bounds them."""
+    on_full: Literal["refuse", "drop_oldest"] = "refuse"
+    """What happens when its queue, or the queue as a whole, is full: senders are asked to come back later, or what has
+    waited longest for this destination is dropped and counted."""
     num_consumers: Annotated[int, Field(ge=1, le=100)] = 4
     """Requests that are sent at a time."""
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from otel_agent_eval.config.base import Settings
+from otel_agent_eval.config.queue import Queue
 from otel_agent_eval.config.values import Address, Duration, ListenAddress
 from otel_agent_eval.signals import Signal
 
@@ -75,5 +76,7 @@ class Service(Settings):
 
     pipelines: Pipelines
     """What is connected with what. A component that no pipeline names is not started."""
+    queue: Queue = Queue()
+    """Where telemetry is kept until it is delivered."""
     telemetry: Telemetry = Telemetry()
     """What the gateway tells about itself."""

@@ -1,17 +1,21 @@
-"""Delivery: a bounded queue for each destination, sent again until it arrives."""
+"""Delivery: from the journal to each destination, sent again until it arrives."""
 
+from otel_agent_eval.delivery.dead_letters import DeadLetters, Letter, LetterLimits
 from otel_agent_eval.delivery.delivery import Delivery
 from otel_agent_eval.delivery.destination import Destination, Observe
-from otel_agent_eval.delivery.settings import QueueSettings, RetrySettings
+from otel_agent_eval.delivery.settings import RetrySettings, SendSettings
 from otel_agent_eval.delivery.stats import DestinationStats, Fate, LastError
 
 __all__ = [
+    "DeadLetters",
     "Delivery",
     "Destination",
     "DestinationStats",
     "Fate",
     "LastError",
+    "Letter",
+    "LetterLimits",
     "Observe",
-    "QueueSettings",
     "RetrySettings",
+    "SendSettings",
 ]

@@ -1,40 +1,98 @@
 """All destinations together: each gets everything meant for it, and none holds up another."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+import logging
+from collections.abc import Collection, Sequence
+from itertools import islice
 
+from otel_agent_eval.delivery.dead_letters import DeadLetters
 from otel_agent_eval.delivery.destination import Destination
 from otel_agent_eval.delivery.stats import DestinationStats
+from otel_agent_eval.journal import Entry, Journal
 from otel_agent_eval.signals import Payload, Signal
+
+_LOOK_EVERY = 1.0  # seconds, for dead letters that somebody has sent again
+_LETTERS_AT_A_TIME = 16
+
+_log = logging.getLogger(__name__)
 
 
 class Delivery:
-    """Hands requests to the destinations that carry their signal; their queues share the same bytes."""
+    """Puts requests into the journal for the destinations that take their signal, which send them from there."""
 
-    def __init__(self, destinations: Sequence[Destination]) -> None:
+    def __init__(
+        self, journal: Journal, destinations: Sequence[Destination], dead_letters: DeadLetters | None = None
+    ) -> None:
+        self._journal = journal
         self._destinations = tuple(destinations)
+        self._dead_letters = dead_letters
+        self._returning: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Start sending."""
+    async def start(self) -> None:
+        """Start sending, what an earlier process has left first. The journal must have been started."""
         for destination in self._destinations:
-            destination.start()
+            await destination.start()
+        if self._dead_letters is not None:
+            self._returning = asyncio.create_task(self._return_letters(self._dead_letters))
 
     def room(self, signal: Signal, size: int) -> bool:
-        """Say whether every destination of a signal has room for a request of `size` bytes."""
-        return all(destination.room(signal, size) for destination in self._of(signal))
+        """Say whether a request of `size` bytes fits in the queues of all destinations of a signal."""
+        return self._journal.room(self._readers(signal), size)
 
-    def push(self, payload: Payload) -> None:
-        """Hand over a request past all limits: for what the gateway has already accepted, or made itself."""
-        for destination in self._of(payload.signal):
-            destination.put(payload)
+    async def accept(self, payload: Payload, others: Collection[str] = (), *, forward: bool = True) -> Entry | None:
+        """Keep a request for its destinations, if it is to be forwarded, and for `others`; return when it is kept.
+
+        None where nobody takes it. Raises `Refused` where it cannot be kept.
+        """
+        readers = self._count_off(payload, others) if forward else others
+        return await self._journal.append(payload, readers) if readers else None
+
+    async def push(self, payload: Payload) -> bool:
+        """Keep a request past all limits: for what the gateway has already accepted, or made itself.
+
+        Returns when it is kept, however long that takes; False where the journal stops before.
+        """
+        readers = self._count_off(payload)
+        return not readers or await self._journal.keep(payload, readers) is not None
 
     async def stop(self, grace: float = 10.0) -> None:
-        """Send what waits for at most `grace` seconds; what is left is counted and logged."""
+        """Send what waits for at most `grace` seconds; what is left is logged, and counted where it is lost."""
+        if self._returning is not None:
+            self._returning.cancel()
+            await asyncio.gather(self._returning, return_exceptions=True)
         await asyncio.gather(*(destination.stop(grace) for destination in self._destinations))
 
     def stats(self) -> list[DestinationStats]:
         """Return the state of every destination."""
         return [destination.stats() for destination in self._destinations]
 
-    def _of(self, signal: Signal) -> list[Destination]:
-        return [destination for destination in self._destinations if signal in destination.signals]
+    def _readers(self, signal: Signal) -> list[str]:
+        return [destination.name for destination in self._destinations if destination.takes(signal)]
+
+    def _count_off(self, payload: Payload, others: Collection[str] = ()) -> list[str]:
+        """Return for whom a request is; count it where a destination does not take its signal."""
+        for destination in self._destinations:
+            if not destination.takes(payload.signal):
+                destination.pass_by(payload)
+        return [*self._readers(payload.signal), *others]
+
+    async def _return_letters(self, letters: DeadLetters) -> None:
+        """Put dead letters that are to be sent again back into the queue, and look how many are left."""
+        while True:
+            for destination in self._destinations:
+                with contextlib.suppress(OSError):
+                    await self._return_to(destination, letters)
+                await destination.count_dead_letters()
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def _return_to(self, destination: Destination, letters: DeadLetters) -> None:
+        for letter in await asyncio.to_thread(
+            lambda: list(islice(letters.returning(destination.name), _LETTERS_AT_A_TIME))
+        ):
+            payload = letter.record.payload
+            if not self._journal.room([destination.name], len(payload.body)):
+                return
+            if await self._journal.keep(payload, [destination.name]) is not None:
+                await asyncio.to_thread(letter.file.unlink, missing_ok=True)
+                _log.info("a dead letter is sent again", extra={"destination": destination.name})

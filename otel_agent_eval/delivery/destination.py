@@ -1,22 +1,25 @@
-"""One destination: its queue, the workers that empty it, and what became of everything."""
+"""One destination: the workers that send what waits for it, and what became of everything."""
 
 import asyncio
 import contextlib
 import logging
 import random
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
-from otel_agent_eval.delivery.settings import QueueSettings, RetrySettings
+from otel_agent_eval.delivery.dead_letters import DeadLetters
+from otel_agent_eval.delivery.settings import RetrySettings, SendSettings
+from otel_agent_eval.delivery.split import halves
 from otel_agent_eval.delivery.stats import DestinationStats, Fate, LastError
-from otel_agent_eval.exporters.exporter import Exporter, ExportError, Permanent, Retryable, Unsupported
+from otel_agent_eval.exporters.exporter import Exporter, ExportError, Oversized, Permanent, Retryable, Unsupported
+from otel_agent_eval.journal import Cursor, Entry
 from otel_agent_eval.signals import Payload, Signal
 
 _ASK_AGAIN_AFTER = 300.0  # seconds; a signal that was not taken once may be after the destination's next upgrade
 _WARN_EVERY = 60.0  # seconds, of the same trouble
 _LAST_CHANCES_EVERY = 1.0  # seconds, while stopping
+_PARK_AGAIN_AFTER = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -24,105 +27,92 @@ Observe = Callable[[str, Signal, Fate, int], None]
 """Told the destination's name, the signal, what became of a request, and of how many items."""
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
-    payload: Payload
-    since: float
-
-
-def _merged(entries: Sequence[_Entry]) -> _Entry:
+def _merged(entries: Sequence[Entry]) -> Payload:
     """Make one request of several. An encoding behind another reads as one with the resources of both."""
-    if len(entries) == 1:
-        return entries[0]
     first = entries[0].payload
+    if len(entries) == 1:
+        return first
     body, items = b"".join(entry.payload.body for entry in entries), sum(entry.payload.items for entry in entries)
-    return _Entry(Payload(first.signal, body, items, first.metadata), entries[-1].since)
+    return Payload(first.signal, body, items, first.metadata)
 
 
 class Destination:
-    """Sends what is put in, in parallel and roughly in order, and never gives up unless the settings say so.
+    """Sends what its cursor gives, in parallel and roughly in order, and never gives up unless the settings say so.
 
-    `signals` narrows what the exporter can carry to what is meant for it. All methods belong to one event loop.
+    `signals` narrows what the exporter can carry to what is meant for it. What will never be taken is parked with
+    `dead_letters`, or lost where there are none. What is left at the end stays in a durable journal. All methods
+    belong to one event loop.
     """
 
     def __init__(
         self,
         exporter: Exporter,
+        cursor: Cursor,
         *,
         signals: Collection[Signal] = frozenset(Signal),
-        queue: QueueSettings = QueueSettings(),  # noqa: B008 (immutable)
+        send: SendSettings = SendSettings(),  # noqa: B008 (immutable)
         retry: RetrySettings = RetrySettings(),  # noqa: B008 (immutable)
+        dead_letters: DeadLetters | None = None,
         observe: Observe | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = exporter.name
         self.signals = exporter.signals & frozenset(signals)
         self._exporter = exporter
-        self._queue = queue
+        self._cursor = cursor
+        self._settings = send
         self._retry = retry
+        self._dead_letters = dead_letters
         self._observe = observe
         self._clock = clock
         self._rng = random.Random()  # noqa: S311 (jitter, not a secret)
-        self._waiting: deque[_Entry] = deque()
-        self._unresolved: dict[_Entry, None] = {}  # an ordered set: what waits or is being sent, the oldest first
-        self._bytes = 0
-        self._more = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._stopping = asyncio.Event()
-        self._closed = False
         self._resume_at = 0.0
         self._off_until: dict[Signal, float] = {}
         self._items: Counter[tuple[Signal, Fate]] = Counter()
         self._retries = 0
+        self._parked = 0
         self._last_error: LastError | None = None
         self._warned_at = 0.0
         self._given_up = 0
         self._next_report = 0.0
         self._workers: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Start sending."""
-        self._workers = [asyncio.create_task(self._work()) for _ in range(self._queue.workers)]
+        if self._dead_letters is not None:
+            self._parked = await asyncio.to_thread(self._dead_letters.count, self.name)
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._settings.workers)]
 
-    def room(self, signal: Signal, size: int) -> bool:
-        """Say whether a request of `size` bytes fits. A single one always does, however large."""
-        if not self._unresolved or self._is_off(signal):
-            return True
-        return len(self._unresolved) < self._queue.max_requests and self._bytes + size <= self._queue.max_bytes
+    def takes(self, signal: Signal) -> bool:
+        """Whether requests of a signal are for this destination, and not in vain."""
+        return signal in self.signals and not self._is_off(signal)
 
-    def put(self, payload: Payload) -> None:
-        """Take a request to send, whether there is room or not; what comes in vain is counted."""
-        if self._closed or self._is_off(payload.signal):
-            self._count(payload.signal, Fate.STOPPED if self._closed else Fate.UNSUPPORTED, payload.items)
-            return
-        entry = _Entry(payload, self._clock())
-        self._unresolved[entry] = None
-        self._bytes += len(payload.body)
-        self._waiting.append(entry)
-        self._idle.clear()
-        self._more.set()
+    def pass_by(self, payload: Payload) -> None:
+        """Count a request that is not put in the queue, for the destination does not take its signal."""
+        if payload.signal in self.signals:
+            self._count(payload.signal, Fate.UNSUPPORTED, payload.items)
 
     async def stop(self, grace: float) -> None:
-        """Send what waits for at most `grace` seconds, then count the rest as lost, say so, and close.
+        """Send what waits for at most `grace` seconds, and close; say what is left.
 
         Retries no longer wait their turn: it is their last chance.
         """
         self._stopping.set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), grace)
-        self._closed = True
+            await asyncio.wait_for(self._cursor.empty(), grace)
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        if self._unresolved:
-            _log.error(
-                "stopped before everything was sent",
-                extra={"destination": self.name, "requests": len(self._unresolved), "bytes": self._bytes},
-            )
-        for entry in list(self._unresolved):
-            self._resolve(entry, Fate.STOPPED)
-        self._waiting.clear()
+        left = self._cursor.total
+        if left.requests:
+            said = {"destination": self.name, "requests": left.requests, "bytes": left.bytes}
+            if self._cursor.durable:
+                _log.warning("requests stay in the queue until the next start", extra=said)
+            else:
+                _log.error("stopped before everything was sent", extra=said)
+                for signal, items in left.items.items():
+                    self._count(signal, Fate.STOPPED, items)
         try:
             await self._exporter.close()
         except Exception as error:  # noqa: BLE001 (whatever it is, the other destinations still have to drain)
@@ -130,77 +120,118 @@ class Destination:
 
     def stats(self) -> DestinationStats:
         """Return the state of now."""
-        oldest = next(iter(self._unresolved), None)
+        total, oldest = self._cursor.total, self._cursor.oldest
         return DestinationStats(
             name=self.name,
-            queued_requests=len(self._unresolved),
-            queued_bytes=self._bytes,
-            queued_by_signal=Counter(entry.payload.signal for entry in self._unresolved),
-            oldest_age=self._clock() - oldest.since if oldest else 0.0,
-            items=dict(self._items),
+            queued_requests=total.requests,
+            queued_bytes=total.bytes,
+            queued_by_signal=dict(total.by_signal),
+            oldest_age=max(0.0, self._clock() - oldest.since) if oldest else 0.0,
+            items={key: count for key, count in self._items.items() if count},
             retries=self._retries,
+            dead_letters=self._parked,
             last_error=self._last_error,
             unsupported=frozenset(signal for signal in self._off_until if self._is_off(signal)),
         )
 
+    async def count_dead_letters(self) -> None:
+        """Look how many requests are parked: somebody may have had them sent again."""
+        if self._dead_letters is not None:
+            self._parked = await asyncio.to_thread(self._dead_letters.count, self.name)
+
     async def _work(self) -> None:
         while True:
-            while not self._waiting:
-                self._more.clear()
-                await self._more.wait()
+            await self._cursor.wait()
             await self._deliver(self._take())
 
-    def _take(self) -> list[_Entry]:
+    def _take(self) -> list[Entry]:
         """Take the oldest request and those behind it that can travel with it: each costs as much as many spans."""
-        taken = [self._waiting.popleft()]
-        first, size = taken[0].payload, len(taken[0].payload.body)
-        while self._waiting:
-            payload = self._waiting[0].payload
+        taken = [self._cursor.take()]
+        first, size = taken[0].payload, taken[0].mark.bytes
+        while (following := self._cursor.peek()) is not None:
+            payload = following.payload
             size += len(payload.body)
-            if (payload.signal, payload.metadata) != (first.signal, first.metadata) or size > self._queue.merged_bytes:
+            if (payload.signal, payload.metadata) != (
+                first.signal,
+                first.metadata,
+            ) or size > self._settings.merged_bytes:
                 break
-            taken.append(self._waiting.popleft())
+            taken.append(self._cursor.take())
         return taken
 
-    async def _deliver(self, entries: list[_Entry]) -> None:
+    async def _deliver(self, entries: list[Entry]) -> None:
         """Send requests as one; where that one is rejected, each alone: one bad request must not cost the others."""
-        rejected, fate = 0, Fate.UNSUPPORTED
-        if not self._is_off(entries[0].payload.signal):
-            rejected, fate = await self._send(_merged(entries))
-        if fate is Fate.REJECTED and len(entries) > 1:
-            for entry in entries:
-                await self._deliver([entry])
-            return
+        merged = _merged(entries)
+        try:
+            rejected, fate = await self._send(merged, entries[-1].since)
+        except Permanent as error:
+            if len(entries) > 1:
+                for entry in entries:
+                    await self._deliver([entry])
+                return
+            rejected, fate = await self._in_parts(merged, entries[0].since, error), Fate.SENT
         for entry in entries:
-            if fate in (Fate.REJECTED, Fate.EXPIRED):
-                self._give_up(entry, fate)
             own = min(rejected, entry.payload.items)
             self._resolve(entry, fate, own)
             rejected -= own
 
-    async def _send(self, entry: _Entry) -> tuple[int, Fate]:
-        """Try until it is sent or given up; return how many items were rejected, and what became of the others."""
-        signal, attempt = entry.payload.signal, 0
+    async def _in_parts(self, payload: Payload, since: float, error: Permanent) -> int:
+        """Send the halves of a request that was too large, and park what is not taken; return how many items it is."""
+        parts = await asyncio.to_thread(halves, payload) if isinstance(error, Oversized) else None
+        if parts is None:
+            await self._park(payload, error.kind)
+            return payload.items
+        rejected = 0
+        for part in parts:
+            try:
+                own, fate = await self._send(part, since)
+                rejected += own if fate is Fate.SENT else part.items
+            except Permanent as again:
+                rejected += await self._in_parts(part, since, again)
+        return rejected
+
+    async def _park(self, payload: Payload, reason: str) -> None:
+        """Put a request aside that will never be taken."""
+        self._give_up(payload, Fate.REJECTED)
+        while self._dead_letters is not None:
+            try:
+                await asyncio.to_thread(self._dead_letters.park, self.name, payload, reason)
+            except OSError as error:
+                _log.error(
+                    "a dead letter cannot be written; it is tried again",
+                    extra={"destination": self.name, "error": error.strerror},
+                )
+                await self._sleep(_PARK_AGAIN_AFTER)
+            else:
+                self._parked += 1
+                return
+
+    async def _send(self, payload: Payload, since: float) -> tuple[int, Fate]:
+        """Try until it is sent or given up; return how many items were rejected, and what became of the others.
+
+        Raises `Permanent` where it will never be taken.
+        """
+        signal, attempt = payload.signal, 0
         while True:
+            if self._is_off(signal):
+                return 0, Fate.UNSUPPORTED
             if (pause := self._resume_at - self._clock()) > 0:
                 await self._sleep(pause)
             try:
-                return await self._exporter.export(entry.payload), Fate.SENT
-            except Unsupported as error:
-                if signal is not Signal.TRACES:  # without traces a destination is broken, not limited
-                    self._switch_off(signal, error.kind)
-                    return 0, Fate.UNSUPPORTED
-                self._fail(error.kind)
-                return 0, Fate.REJECTED
+                return await self._exporter.export(payload), Fate.SENT
             except Permanent as error:
+                if isinstance(error, Unsupported) and signal is not Signal.TRACES:
+                    self._switch_off(signal, error.kind)  # without traces a destination is broken, not limited
+                    continue
                 self._fail(error.kind)
-                return 0, Fate.REJECTED
+                raise
             except Exception as error:  # noqa: BLE001 (a fault of the exporter must not cost data: it is tried again)
                 asked = error.retry_after if isinstance(error, Retryable) else None
                 self._fail(error.kind if isinstance(error, ExportError) else type(error).__name__)
             wait = self._retry.wait(attempt, asked, self._rng)
             limit = self._retry.max_elapsed_time
-            if not self._retry.enabled or (limit and self._clock() - entry.since + wait > limit):
+            if not self._retry.enabled or (limit and self._clock() - since + wait > limit):
+                self._give_up(payload, Fate.EXPIRED)
                 return 0, Fate.EXPIRED
             if asked is not None:  # it asked all of us to wait, not only this request
                 self._resume_at = max(self._resume_at, self._clock() + wait)
@@ -215,14 +246,14 @@ class Destination:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    def _resolve(self, entry: _Entry, fate: Fate, rejected: int = 0) -> None:
-        del self._unresolved[entry]
-        self._bytes -= len(entry.payload.body)
-        self._count(entry.payload.signal, fate, entry.payload.items - rejected)
+    def _resolve(self, entry: Entry, fate: Fate, rejected: int) -> None:
+        if not self._cursor.done(entry):
+            return  # the journal has given it up, and has counted it
+        signal, items = entry.payload.signal, entry.payload.items
+        if items > rejected or not items:
+            self._count(signal, fate, items - rejected)
         if rejected:
-            self._count(entry.payload.signal, Fate.REJECTED, rejected)
-        if not self._unresolved:
-            self._idle.set()
+            self._count(signal, Fate.REJECTED, rejected)
 
     def _count(self, signal: Signal, fate: Fate, items: int) -> None:
         self._items[signal, fate] += items
@@ -236,9 +267,9 @@ class Destination:
             _log.warning("the destination did not take a request", extra={"destination": self.name, "error": kind})
         self._last_error = LastError(kind, time.time())
 
-    def _give_up(self, entry: _Entry, fate: Fate) -> None:
+    def _give_up(self, payload: Payload, fate: Fate) -> None:
         """Say what will never arrive: at once, then once a minute for all that were given up since."""
-        self._given_up += entry.payload.items
+        self._given_up += payload.items
         now = self._clock()
         if now < self._next_report:
             return
@@ -246,7 +277,7 @@ class Destination:
             "requests were given up",
             extra={
                 "destination": self.name,
-                "signal": entry.payload.signal.value,
+                "signal": payload.signal.value,
                 "items": self._given_up,
                 "reason": fate.value,
                 "error": self._last_error.kind if self._last_error else "",

@@ -1,4 +1,4 @@
-"""How much a destination's queue holds, and how failed requests are tried again."""
+"""How a destination is sent to, and how failed requests are tried again."""
 
 import random
 from dataclasses import dataclass
@@ -7,14 +7,12 @@ _LONGEST_ASKED_WAIT = 300.0  # a destination that asks for more, by mistake or m
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueSettings:
-    """Limits of one destination's queue, requests being sent included, and how many are sent at a time.
+class SendSettings:
+    """How many requests are sent at a time.
 
     Small requests that wait at the same time travel as one of at most `merged_bytes`; 0 sends each alone.
     """
 
-    max_requests: int = 1000
-    max_bytes: int = 64 << 20
     workers: int = 4
     merged_bytes: int = 0
 

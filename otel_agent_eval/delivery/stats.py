@@ -11,10 +11,10 @@ class Fate(StrEnum):
     """How items ended; all but `SENT` did not arrive."""
 
     SENT = "sent"
-    REJECTED = "rejected"  # the destination will never take them, or took the request without them
+    REJECTED = "rejected"  # the destination will never take them (they are parked), or took the request without them
     UNSUPPORTED = "unsupported"  # the destination does not take this signal
     EXPIRED = "expired"  # tried again for longer than max_elapsed_time
-    STOPPED = "stopped"  # still waiting when the time to drain was over
+    STOPPED = "stopped"  # still waiting in memory when the time to drain was over
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class DestinationStats:
     """A destination at one moment. `items` counts spans, log records and data points since the start.
 
     `queued_requests` and `queued_bytes` include what is being sent; `oldest_age` is the seconds that the first of them
-    has waited, 0 for none.
+    has waited, 0 for none. `dead_letters` counts requests that are parked.
     """
 
     name: str
@@ -40,5 +40,6 @@ class DestinationStats:
     oldest_age: float
     items: Mapping[tuple[Signal, Fate], int]
     retries: int
+    dead_letters: int
     last_error: LastError | None
     unsupported: frozenset[Signal]

@@ -14,19 +14,32 @@ from otel_agent_eval.config import (
     PluginExporter,
 )
 from otel_agent_eval.config.exporters import ClientTls as ClientTlsSettings
+from otel_agent_eval.config.exporters import Retry
 from otel_agent_eval.config.receivers import ServerTls as ServerTlsSettings
 from otel_agent_eval.conventions import read
 from otel_agent_eval.conventions.extract import Reader
-from otel_agent_eval.delivery import Delivery, Destination, Observe, QueueSettings, RetrySettings
+from otel_agent_eval.delivery import (
+    DeadLetters,
+    Delivery,
+    Destination,
+    LetterLimits,
+    Observe,
+    RetrySettings,
+    SendSettings,
+)
 from otel_agent_eval.evaluation.policy import Change, Policy, Rule
 from otel_agent_eval.exporters import Exporter, console, otlp_grpc, otlp_http
 from otel_agent_eval.exporters.plugins import load_factory
 from otel_agent_eval.exporters.tls import ClientTls
+from otel_agent_eval.journal import Folder, Journal, Limits, QueueError, ReaderLimits
+from otel_agent_eval.journal.journal import Lose
 from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver, ServerTls
 from otel_agent_eval.receivers import Observe as ObserveRequests
 from otel_agent_eval.service.selectors import selector
 from otel_agent_eval.signals import Signal, Sink
 
+AGENT_EVAL = "agent_eval"
+"""The reader in the journal that judges answers, beside the destinations, which are called as in the configuration."""
 _MERGED_BYTES = 1 << 20
 """Well below the 4 MiB that gRPC servers take unless told otherwise."""
 
@@ -70,40 +83,77 @@ def destination_signals(config: Config) -> dict[str, frozenset[Signal]]:
     return found
 
 
-def delivery(config: Config, observe: Observe) -> Delivery:
+def journal(config: Config, lose: Lose) -> Journal:
+    """Make the journal. Raises `QueueError` where there is no place for it."""
+    settings = config.service.queue
+    readers = {AGENT_EVAL: ReaderLimits()}
+    for name in destination_signals(config):
+        exporter = config.exporters[name]
+        readers[name] = ReaderLimits()
+        if isinstance(exporter, OtlpGrpcExporter | OtlpHttpExporter):
+            readers[name] = ReaderLimits(exporter.sending_queue.queue_size, exporter.sending_queue.on_full)
+    return Journal(
+        Limits(size=settings.bytes, max_age=settings.max_age, readers=readers),
+        queue_folder(config) if settings.storage == "disk" else None,
+        fsync=settings.fsync,
+        recalling={AGENT_EVAL},
+        lose=lose,
+    )
+
+
+def queue_folder(config: Config) -> Folder:
+    """Return where the queue lies on disk. Raises `QueueError` where there is no place for it."""
+    try:
+        return Folder(config.service.queue.folder())
+    except RuntimeError:
+        raise QueueError(
+            "there is no home directory to keep the queue in; give service.queue.path, or service.queue.storage: memory"
+        ) from None
+
+
+def delivery(config: Config, journal: Journal, observe: Observe) -> Delivery:
     """Make the destinations. Raises `ValueError` or `PluginError` for what cannot be used."""
+    queue = config.service.queue
+    letters = None
+    if queue.storage == "disk":
+        limits = LetterLimits(queue.dead_letters.size, queue.dead_letters.max_age)
+        letters = DeadLetters(queue_folder(config), limits)
     destinations = []
     for name, signals in destination_signals(config).items():
         settings = config.exporters[name]
+        send, retry = SendSettings(), RetrySettings()
+        exporter: Exporter
         if isinstance(settings, ConsoleExporter):
-            destinations.append(Destination(console.ConsoleExporter(name), signals=signals, observe=observe))
-            continue
-        if isinstance(settings, PluginExporter):
+            exporter = console.ConsoleExporter(name)
+        elif isinstance(settings, PluginExporter):
             exporter = load_factory(name.split("/")[0])(name, settings.settings)
-            destinations.append(Destination(exporter, signals=signals, observe=observe))
-            continue
-        retry = settings.retry_on_failure
+        else:
+            exporter = _otlp(name, settings, signals)
+            send = SendSettings(workers=settings.sending_queue.num_consumers, merged_bytes=_MERGED_BYTES)
+            retry = _retry(settings.retry_on_failure)
         destinations.append(
             Destination(
-                _otlp(name, settings, signals),
+                exporter,
+                journal.cursor(name),
                 signals=signals,
-                queue=QueueSettings(
-                    max_bytes=settings.sending_queue.queue_size,
-                    workers=settings.sending_queue.num_consumers,
-                    merged_bytes=_MERGED_BYTES,
-                ),
-                retry=RetrySettings(
-                    enabled=retry.enabled,
-                    initial_interval=retry.initial_interval,
-                    multiplier=retry.multiplier,
-                    max_interval=retry.max_interval,
-                    max_elapsed_time=retry.max_elapsed_time,
-                    jitter=retry.randomization_factor,
-                ),
+                send=send,
+                retry=retry,
+                dead_letters=letters,
                 observe=observe,
             )
         )
-    return Delivery(destinations)
+    return Delivery(journal, destinations, letters)
+
+
+def _retry(settings: Retry) -> RetrySettings:
+    return RetrySettings(
+        enabled=settings.enabled,
+        initial_interval=settings.initial_interval,
+        multiplier=settings.multiplier,
+        max_interval=settings.max_interval,
+        max_elapsed_time=settings.max_elapsed_time,
+        jitter=settings.randomization_factor,
+    )
 
 
 def assembler(settings: AgentEval, readers: Sequence[Reader]) -> Assembler:

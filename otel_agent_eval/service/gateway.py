@@ -5,8 +5,9 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -26,6 +27,7 @@ from otel_agent_eval.conventions import load_readers
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.evaluator import Description
 from otel_agent_eval.evaluation.policy import Policy
+from otel_agent_eval.journal import Entry, Receipt
 from otel_agent_eval.models.worker import ProcessWorker, ThreadWorker
 from otel_agent_eval.processors.registry import load_evaluators
 from otel_agent_eval.service import build
@@ -33,15 +35,22 @@ from otel_agent_eval.service.admin import admin_app
 from otel_agent_eval.service.choices import choices
 from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox
-from otel_agent_eval.service.own_metrics import OwnMetrics, observe_delivery, observe_request, read_queues
-from otel_agent_eval.service.scoring import Scoring
+from otel_agent_eval.service.own_metrics import (
+    OwnMetrics,
+    observe_delivery,
+    observe_loss,
+    observe_request,
+    read_queues,
+)
+from otel_agent_eval.service.replay import replay
+from otel_agent_eval.service.scoring import Scoring, Way
 from otel_agent_eval.signals import ExportRequest, Payload, Refused, Signal
 
 _log = logging.getLogger(__name__)
 
-_RECEIVE_SECONDS, _JUDGE_SECONDS, _DELIVER_SECONDS, _CLOSE_SECONDS = 3.0, 6.0, 6.0, 2.0
-"""How long a stop waits for requests in flight, for scores, for destinations, and for models: orchestrators kill a
-process that has not ended after 20 or 30 seconds."""
+_RECEIVE_SECONDS, _JUDGE_SECONDS, _KEEP_SECONDS, _DELIVER_SECONDS, _CLOSE_SECONDS = 3.0, 6.0, 2.0, 6.0, 2.0
+"""How long a stop waits for requests in flight, for scores, for the disk, for destinations, and for models:
+orchestrators kill a process that has not ended after 20 or 30 seconds."""
 _SAVE_SECONDS = 1.0
 """How often the times of the last failures are written down: an alert may rest on the newest."""
 
@@ -49,14 +58,16 @@ _SAVE_SECONDS = 1.0
 class Gateway:
     """One gateway. `start`, then `stop`; both once.
 
-    `start` raises `ModelError`, `ListenError` or `ValueError` with one clear message where a part cannot be used.
+    `start` raises `ModelError`, `ListenError`, `QueueError` or `ValueError` with one clear message where a part cannot
+    be used.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._destinations = build.destination_signals(config)
         self._gateway_metrics = GatewayMetrics(self._destinations)
-        self._delivery = build.delivery(config, partial(observe_delivery, self._gateway_metrics))
+        self._journal = build.journal(config, partial(observe_loss, self._gateway_metrics))
+        self._delivery = build.delivery(config, self._journal, partial(observe_delivery, self._gateway_metrics))
         self.receivers = build.receivers(config, self._accept, partial(observe_request, self._gateway_metrics))
         self._scoring: Scoring | None = None
         self._engine: Engine | None = None
@@ -65,25 +76,29 @@ class Gateway:
         self._answers: AnswerMetrics | None = None
         self._own: OwnMetrics | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._under_way: set[asyncio.Task[None]] = set()
         self._not_ready = "starting"
         self.admin: AsgiServer | None = None
         self.stuck = False
         """Whether, after `stop`, a thread of an evaluator still runs: the process must then end without waiting."""
 
     async def start(self) -> None:
-        """Show that it starts, load the models, then listen."""
+        """Show that it starts, open the journal, load the models, then listen."""
         started = time.monotonic()
         await self._start_admin()
+        await self._journal.start()
         descriptions = await self._start_engine()
         evaluators = self._evaluators = {name: evaluator_info(info) for name, info in descriptions.items()}
         answers = self._answers = self._answer_metrics(descriptions, evaluators)
         self._own = OwnMetrics(self._gateway_metrics, answers, _own_resource(), self._last_failures(), self._refresh)
         if self._engine is not None and self._config.agent_eval is not None:
             self._scoring = self._make_scoring(self._config.agent_eval, self._engine, answers, evaluators)
-        self._delivery.start()
+        await self._delivery.start()
         for receiver in self.receivers:
             await receiver.start()
         self._tasks = [asyncio.create_task(self._save(self._own))]
+        if self._scoring is not None:
+            self._tasks.append(asyncio.create_task(replay(self._journal, self._scoring, build.AGENT_EVAL)))
         if Signal.METRICS in self._config.service.pipelines.by_signal():
             self._tasks.append(asyncio.create_task(self._push(self._own)))
         self._not_ready = ""
@@ -105,8 +120,11 @@ class Gateway:
         if self._own is not None:
             self._own.save()
             if Signal.METRICS in self._config.service.pipelines.by_signal():
-                self._delivery.push(self._own.request())
+                self._leave(self._own.request(), ())
+        if self._under_way:  # there is no end to it while the disk is full
+            await asyncio.wait(self._under_way, timeout=_KEEP_SECONDS)
         await self._delivery.stop(_DELIVER_SECONDS)
+        await self._journal.stop()
         if self.admin is not None:
             await self.admin.stop(grace=1.0)
         _log.info("stopped")
@@ -119,25 +137,59 @@ class Gateway:
             _log.error("an evaluator does not end; it is left behind")
 
     async def _accept(self, payload: Payload, request: ExportRequest) -> None:
-        """Take a request from a receiver. Raises `Refused` while a destination has no room for it."""
-        scoring = self._scoring
-        size = len(payload.body)
-        if scoring is not None and payload.signal is Signal.TRACES:
-            if not self._delivery.room(Signal.LOGS, 0):  # there is no end to the events of answers
-                raise Refused("the queue of a destination is full")
-            size += scoring.bytes
-        if not self._delivery.room(payload.signal, size):
-            raise Refused("the queue of a destination is full")
-        if scoring is not None and isinstance(request, ExportTraceServiceRequest):
-            await scoring.traces(payload, request)
-        elif scoring is not None and isinstance(request, ExportLogsServiceRequest) and self._reads_logs:
-            await scoring.logs(payload, request)
-        else:
-            self._delivery.push(payload)
+        """Take a request from a receiver; once that was begun it is finished, even if the sender goes away.
 
-    @property
-    def _reads_logs(self) -> bool:
-        pipeline = self._config.service.pipelines.logs
+        Raises `Refused` while it cannot be kept.
+        """
+        await asyncio.shield(self._spawn(self._take(payload, request)))
+
+    async def _take(self, payload: Payload, request: ExportRequest) -> None:
+        scoring = self._scoring
+        if payload.signal is Signal.METRICS or scoring is None or not self._reads(payload.signal):
+            await self._keep_received(payload, Way(forwarded=True, read=False), 0)
+            return
+        way = scoring.way(payload)
+        entry = await self._keep_received(payload, way, scoring.bytes if payload.signal is Signal.TRACES else 0)
+        receipt = self._receipt(entry) if way.read else Receipt(_nothing)
+        try:
+            if isinstance(request, ExportTraceServiceRequest):
+                await scoring.traces(payload, request, way, receipt)
+            elif isinstance(request, ExportLogsServiceRequest) and way.read:
+                await scoring.logs(request)
+        finally:
+            receipt.release()
+
+    async def _keep_received(self, payload: Payload, way: Way, more: int) -> Entry | None:
+        """Keep a request for all who want it; `more` bytes are held and will want room, too."""
+        if not self._delivery.room(payload.signal, len(payload.body) + more):
+            raise Refused("the queue is full")
+        if payload.signal is Signal.TRACES and way.read and not self._delivery.room(Signal.LOGS, 0):
+            raise Refused("the queue is full")  # there is no end to the events of answers
+        others = [build.AGENT_EVAL] if way.read and self._journal.durable else []
+        return await self._delivery.accept(payload, others, forward=way.forwarded)
+
+    def _receipt(self, entry: Entry | None) -> Receipt:
+        if entry is None or not self._journal.durable:
+            return Receipt(_nothing)
+        return Receipt(partial(self._journal.settle, entry.mark, build.AGENT_EVAL))
+
+    def _leave(self, payload: Payload, receipts: Sequence[Receipt]) -> None:
+        """Have something kept for its destinations."""
+        self._spawn(self._keep(payload, receipts))
+
+    async def _keep(self, payload: Payload, receipts: Sequence[Receipt]) -> None:
+        if await self._delivery.push(payload):
+            for receipt in receipts:
+                receipt.release()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
+
+    def _reads(self, signal: Signal) -> bool:
+        pipeline = self._config.service.pipelines.by_signal().get(signal)
         return pipeline is not None and bool(pipeline.processors)
 
     async def _start_engine(self) -> Mapping[str, Description]:
@@ -159,7 +211,7 @@ class Gateway:
             explanations=settings.events.explanation,
         )
         has_logs = any(Signal.LOGS in signals for signals in self._destinations.values())
-        outbox = self._outbox = Outbox(self._delivery.push, forms, events=has_logs)
+        outbox = self._outbox = Outbox(self._leave, forms, events=has_logs)
         options = ScoringOptions(
             mode=settings.mode,
             context_wait=settings.context_wait,
@@ -208,7 +260,7 @@ class Gateway:
             self._answers.observe_duration(self._evaluators[name], seconds)
 
     def _refresh(self) -> None:
-        read_queues(self._gateway_metrics, self._delivery, self._destinations)
+        read_queues(self._gateway_metrics, self._journal, self._delivery, self._destinations)
         if self._scoring is not None:
             for lack, spans in self._scoring.held().items():
                 self._gateway_metrics.held(lack, spans)
@@ -237,7 +289,11 @@ class Gateway:
             await asyncio.sleep(interval)
             payload = own.request()
             if self._delivery.room(Signal.METRICS, len(payload.body)):  # cumulative: the next push says it all again
-                self._delivery.push(payload)
+                await self._keep(payload, ())
+
+
+def _nothing() -> None:
+    """Free nothing: the request is not kept for its answers."""
 
 
 def _own_resource() -> Resource:

@@ -10,11 +10,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from otel_agent_eval.conventions.span import view_resource
+from otel_agent_eval.journal import Receipt
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Envelope:
-    """What a span came in: a ResourceSpans and a ScopeSpans without contents, and the request's metadata.
+    """What a span came in: a ResourceSpans and a ScopeSpans without contents, the request's metadata and receipt.
 
     Unknown fields and schema URLs are kept. Compared by identity: the spans of one scope of one request share it.
     """
@@ -22,11 +23,12 @@ class Envelope:
     resource: ResourceSpans
     scope: ScopeSpans
     metadata: Mapping[str, str]
+    receipt: Receipt
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldSpan:
-    """A span on hold: its own message, its envelope, and its size in bytes."""
+    """A span on hold: its own message, its envelope, whose receipt it holds, and its size in bytes."""
 
     span: Span
     envelope: Envelope
@@ -36,8 +38,9 @@ class HeldSpan:
 class Wrapping:
     """What the spans of a resource are wrapped in, copied when it is needed: most requests have no answers."""
 
-    def __init__(self, resource: ResourceSpans, metadata: Mapping[str, str]) -> None:
+    def __init__(self, resource: ResourceSpans, metadata: Mapping[str, str], receipt: Receipt) -> None:
         self.metadata = metadata
+        self.receipt = receipt
         self._resource = resource
 
     @cached_property
@@ -68,13 +71,14 @@ class Wrapping:
             if scope.HasField("scope"):
                 empty.scope.CopyFrom(scope.scope)
             empty.schema_url = scope.schema_url
-        return Envelope(self.shell, empty, self.metadata)
+        return Envelope(self.shell, empty, self.metadata, self.receipt)
 
 
 def hold(span: Span, envelope: Envelope) -> HeldSpan:
-    """Copy a span out of its request, from which it is to be deleted."""
+    """Copy a span out of its request, from which it is to be deleted; the request is kept until the span has left."""
     copy = Span()
     copy.CopyFrom(span)
+    envelope.receipt.hold()
     return HeldSpan(copy, envelope, copy.ByteSize())
 
 

@@ -23,7 +23,7 @@ from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Reason, Skipped
 from otel_agent_eval.evaluation.interaction import Interaction
 from otel_agent_eval.service.faults import Faults
-from otel_agent_eval.service.held import HeldSpan
+from otel_agent_eval.service.held import HeldSpan, Wrapping
 from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox
 from otel_agent_eval.service.spans import Pending, Spans, bare, digest_of
@@ -86,17 +86,16 @@ class Judging:
         """The number of spans that wait for their scores."""
         return len(self._tasks)
 
-    def expect(
-        self, view: SpanView, extract: Extract, span: Span, resource: Resource, metadata: Mapping[str, str]
-    ) -> Pending:
+    def expect(self, view: SpanView, extract: Extract, span: Span, wrapping: Wrapping) -> Pending:
         """Put a span that assembly has taken on the waiting list."""
         silent = extract.role is Role.LLM and not extract.output_captured
         options = self._options
         pending = Pending(
             key=(view.trace_id, view.span_id),
             extract=bare(extract),
-            resource=resource,
-            metadata=metadata,
+            resource=wrapping.shell.resource,
+            metadata=wrapping.metadata,
+            receipt=wrapping.receipt,
             flags=span.flags,
             weight=adjusted_count(view.trace_state),
             matched={name: attribute(view, name) for name in options.matched},
@@ -104,7 +103,7 @@ class Judging:
             digest=digest_of(span),
             until=self._clock() + options.context_wait + options.score_deadline + _PATIENCE,
         )
-        self.spans.waiting[pending.key] = pending
+        self.spans.wait(pending)
         return pending
 
     def hold(self, pending: Pending, span: HeldSpan) -> None:
@@ -292,7 +291,7 @@ class Judging:
             self._metrics.record_late(judged)
         else:
             self._metrics.record(judged)
-        self._outbox.publish(judged, pending.metadata)
+        self._outbox.publish(judged, pending.metadata, pending.receipt)
 
     def _tell_of_load(self, choices: Sequence[Mapping[str, Evaluation]]) -> None:
         """Say once a minute that scores do not come in time."""

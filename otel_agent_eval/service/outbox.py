@@ -1,12 +1,13 @@
-"""What leaves: requests as they came, and judged spans and their events, gathered for a moment into few requests."""
+"""What leaves: what is left of requests, and judged spans and their events, gathered for a moment into few requests."""
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from otel_agent_eval.annotation.events import evaluation_events
 from otel_agent_eval.annotation.result import Forms, JudgedSpan
+from otel_agent_eval.journal import Receipt
 from otel_agent_eval.service.held import HeldSpan, together
 from otel_agent_eval.signals import Payload, Signal
 
@@ -19,16 +20,21 @@ _MOST_BYTES = 1 << 20
 
 @dataclass(slots=True)
 class _Gathered:
-    """What leaves together: of one tenant, as the requests' metadata names it."""
+    """What leaves together: of one tenant, as the requests' metadata names it. All `receipts` are held."""
 
     metadata: Mapping[str, str]
     spans: list[HeldSpan] = field(default_factory=list)
     judged: list[JudgedSpan] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
     size: int = 0
 
     @property
     def full(self) -> bool:
         return len(self.spans) + len(self.judged) >= _MOST_SPANS or self.size >= _MOST_BYTES
+
+
+Send = Callable[[Payload, Sequence[Receipt]], None]
+"""Takes what leaves, and releases the receipts as soon as it is kept for its destinations."""
 
 
 class Outbox:
@@ -38,12 +44,17 @@ class Outbox:
     true, that is where a logs pipeline carries them.
     """
 
-    def __init__(self, send: Callable[[Payload], None], forms: Forms, *, events: bool) -> None:
-        self.send = send
+    def __init__(self, send: Send, forms: Forms, *, events: bool) -> None:
+        self._leave = send
         self._forms = forms
         self._events = events
         self._gathered: dict[tuple[tuple[str, str], ...], _Gathered] = {}
         self._timer: asyncio.TimerHandle | None = None
+
+    def send(self, payload: Payload, receipt: Receipt) -> None:
+        """Send what is left of a request."""
+        receipt.hold()
+        self._leave(payload, [receipt])
 
     def release(self, spans: Iterable[HeldSpan]) -> None:
         """Send spans that were held."""
@@ -53,13 +64,16 @@ class Outbox:
                 self._send(gathered)
                 gathered = self._of(span.envelope.metadata)
             gathered.spans.append(span)
+            gathered.receipts.append(span.envelope.receipt)
             gathered.size += span.size
             self._schedule(gathered)
 
-    def publish(self, judged: JudgedSpan, metadata: Mapping[str, str]) -> None:
-        """Send the events of a verdict, with the metadata of the request that brought its span."""
+    def publish(self, judged: JudgedSpan, metadata: Mapping[str, str], receipt: Receipt) -> None:
+        """Send the events of a verdict, with the metadata and the receipt of the request that brought its span."""
         if self._events:
             gathered = self._of(metadata)
+            receipt.hold()
+            gathered.receipts.append(receipt)
             gathered.judged.append(judged)
             gathered.size += judged.resource.ByteSize()
             self._schedule(gathered)
@@ -85,14 +99,22 @@ class Outbox:
             self._timer = asyncio.get_running_loop().call_later(_LINGER, self.flush)
 
     def _send(self, gathered: _Gathered) -> None:
+        """Send what has gathered; its receipts are released once all of it is kept."""
         del self._gathered[_key(gathered.metadata)]
-        if gathered.spans:
-            body = together(gathered.spans).SerializeToString()
-            self.send(Payload(Signal.TRACES, body, len(gathered.spans), gathered.metadata))
+        payloads = []
         events = evaluation_events(gathered.judged, time.time_ns(), self._forms)
         count = sum(len(scope.log_records) for resource in events.resource_logs for scope in resource.scope_logs)
         if count:
-            self.send(Payload(Signal.LOGS, events.SerializeToString(), count, gathered.metadata))
+            payloads.append(Payload(Signal.LOGS, events.SerializeToString(), count, gathered.metadata))
+        if gathered.spans:
+            body = together(gathered.spans).SerializeToString()
+            payloads.append(Payload(Signal.TRACES, body, len(gathered.spans), gathered.metadata))
+        for payload in payloads:
+            for receipt in gathered.receipts:
+                receipt.hold()
+            self._leave(payload, gathered.receipts)
+        for receipt in gathered.receipts:
+            receipt.release()
 
 
 def _key(metadata: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

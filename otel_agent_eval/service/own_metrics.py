@@ -15,6 +15,7 @@ from otel_agent_eval.annotation.last_failure import LastFailureFile
 from otel_agent_eval.annotation.otlp import Moment, metrics_request
 from otel_agent_eval.annotation.prometheus import page
 from otel_agent_eval.delivery import Delivery, Fate
+from otel_agent_eval.journal import Journal, Loss
 from otel_agent_eval.receivers import Cause, Transport
 from otel_agent_eval.signals import Payload, Signal
 
@@ -34,6 +35,11 @@ _DROPS: Final[Mapping[Fate, Drop]] = {
     Fate.UNSUPPORTED: Drop.UNIMPLEMENTED,
     Fate.EXPIRED: Drop.EXPIRED,
     Fate.STOPPED: Drop.STOPPING,
+}
+_LOSSES: Final[Mapping[Loss, Drop]] = {
+    Loss.FULL: Drop.JOURNAL_FULL,
+    Loss.EXPIRED: Drop.EXPIRED,
+    Loss.UNREADABLE: Drop.UNREADABLE,
 }
 
 
@@ -101,8 +107,17 @@ def observe_delivery(metrics: GatewayMetrics, destination: str, signal: Signal, 
         metrics.dropped(signal, destination, _DROPS[fate], items)
 
 
-def read_queues(metrics: GatewayMetrics, delivery: Delivery, destinations: Mapping[str, Collection[Signal]]) -> None:
-    """Set the numbers of what waits for each destination."""
+def observe_loss(metrics: GatewayMetrics, destination: str, signal: Signal, loss: Loss, items: int) -> None:
+    """Count what the journal has given up."""
+    metrics.dropped(signal, destination, _LOSSES[loss], items)
+
+
+def read_queues(
+    metrics: GatewayMetrics, journal: Journal, delivery: Delivery, destinations: Mapping[str, Collection[Signal]]
+) -> None:
+    """Set the numbers of what is kept, and of what waits for each destination."""
+    metrics.journal(journal.size, journal.unreadable)
     for stats in delivery.stats():
         for signal in destinations[stats.name]:
             metrics.queued(signal, stats.name, stats.queued_by_signal.get(signal, 0))
+        metrics.queue(stats.name, size=stats.queued_bytes, age=stats.oldest_age, dead_letters=stats.dead_letters)

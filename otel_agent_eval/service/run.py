@@ -12,6 +12,7 @@ import uvloop
 
 from otel_agent_eval.config import Config
 from otel_agent_eval.exporters.plugins import PluginError
+from otel_agent_eval.journal import QueueError
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.receivers import ListenError
 from otel_agent_eval.service import log_format
@@ -37,7 +38,7 @@ async def _serve(config: Config) -> int:
         gateway = Gateway(config)
         _tell_where_it_goes(config)
         await gateway.start()
-    except (ListenError, ModelError, PluginError, ValueError) as error:
+    except (ListenError, ModelError, PluginError, QueueError, ValueError) as error:
         sys.stderr.write(f"otel-agent-eval: {error}\n")
         return 1
     _calm_collector()

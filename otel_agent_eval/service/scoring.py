@@ -16,8 +16,9 @@ from otel_agent_eval.annotation.catalogue import Lack
 from otel_agent_eval.annotation.spans import annotate
 from otel_agent_eval.assembly.assembler import Assembler
 from otel_agent_eval.conventions import content_filter, read
-from otel_agent_eval.conventions.span import view_log, view_span
+from otel_agent_eval.conventions.span import view_log, view_resource, view_span
 from otel_agent_eval.evaluation.engine import Engine
+from otel_agent_eval.journal import Receipt
 from otel_agent_eval.service.faults import Faults
 from otel_agent_eval.service.held import Envelope, Wrapping, hold, remove
 from otel_agent_eval.service.judging import Judging
@@ -30,6 +31,14 @@ from otel_agent_eval.signals import Payload, Signal
 _TRACE_ID, _SPAN_ID = 16, 8  # bytes
 _FEW = 256
 """Spans that are linked on the spot: it takes less time than to wait for a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What is done with a request: whether it is forwarded as it came, and whether it is read."""
+
+    forwarded: bool
+    read: bool
 
 
 @dataclass(slots=True)
@@ -46,9 +55,9 @@ class _Changes:
 class Scoring:
     """Takes requests of spans and log records, and has the answers in them judged.
 
-    Everything that is taken leaves through the outbox: at once where it holds no answer, else when judged or when its
-    time is up. What cannot be read leaves as it came. A request that was begun is finished, even if its sender has
-    gone away.
+    What is not forwarded as it came leaves through the outbox: what holds no answer at once, the rest when judged or
+    when its time is up. What cannot be read leaves as it came. A request that was begun is finished, even if its sender
+    has gone away.
     """
 
     def __init__(
@@ -89,25 +98,31 @@ class Scoring:
         """Return what assembly gave up so far, by the bound that was reached."""
         return self._assembler.evictions
 
-    async def traces(self, payload: Payload, request: ExportTraceServiceRequest) -> None:
-        """Take a request of spans."""
-        if not self._may_hold_content(payload.body):
-            self._outbox.send(payload)
+    def way(self, payload: Payload) -> Way:
+        """Say what is done with a request of spans or log records."""
+        marked = self._may_hold_content(payload.body)
+        held = marked and payload.signal is Signal.TRACES and self._options.mode == "annotate"
+        return Way(forwarded=not held, read=marked)
+
+    async def traces(self, payload: Payload, request: ExportTraceServiceRequest, way: Way, receipt: Receipt) -> None:
+        """Take a request of spans; the receipt is held for what is still to leave of it."""
+        if not way.read:
             if payload.items > _FEW:
                 await self._finish(self._link_all(request), 0)
             else:
                 self._link(span for scope in _scopes(request) for span in scope.spans)
-        elif self._options.mode == "side":
-            self._outbox.send(payload)
-            await self._finish(self._read(request, payload.metadata), 0)
+        elif way.forwarded:
+            await self._finish(self._read(request, payload.metadata, receipt), 0)
         else:
-            await self._finish(self._read_and_send(payload, request), len(payload.body))
+            await self._finish(self._read_and_send(payload, request, receipt), len(payload.body))
 
-    async def logs(self, payload: Payload, request: ExportLogsServiceRequest) -> None:
-        """Take a request of log records: they leave at once, the content of answers is kept for their spans."""
-        self._outbox.send(payload)
-        if self._may_hold_content(payload.body):
-            await self._finish(self._read_logs(request), 0)
+    async def logs(self, request: ExportLogsServiceRequest) -> None:
+        """Take a request of log records: the content of answers is kept for their spans."""
+        await self._finish(self._read_logs(request), 0)
+
+    async def recall(self, request: ExportTraceServiceRequest) -> None:
+        """Learn from spans that have been judged and have left, before a restart, what answers to come rest on."""
+        await self._finish(self._recall_spans(request), 0)
 
     async def drain(self, seconds: float) -> None:
         """Read what was begun, judge and send all that is held; what is not done within `seconds` leaves as it is."""
@@ -151,20 +166,34 @@ class Scoring:
         except Exception as error:  # noqa: BLE001 (the spans themselves are on their way)
             self._faults.report("spans could not be linked", error)
 
-    async def _read_and_send(self, payload: Payload, request: ExportTraceServiceRequest) -> None:
-        changes = await self._read(request, payload.metadata)
+    async def _recall_spans(self, request: ExportTraceServiceRequest) -> None:
+        for resource in request.resource_spans:
+            attributes = view_resource(resource.resource)
+            for scope in resource.scope_spans:
+                for span in filter(_is_valid, scope.spans):
+                    try:
+                        view = view_span(span, scope, attributes)
+                        self._assembler.add_span(view, read(view, self._options.readers), self._clock())
+                    except Exception as error:  # noqa: BLE001 (the span itself has left)
+                        self._faults.report("a span could not be recalled", error)
+                    await self._turns.pause()
+
+    async def _read_and_send(self, payload: Payload, request: ExportTraceServiceRequest, receipt: Receipt) -> None:
+        changes = await self._read(request, payload.metadata, receipt)
         if changes:
             remove(request, changes.taken)
             items = payload.items - sum(len(indices) for _, _, indices in changes.taken)
             payload = Payload(Signal.TRACES, request.SerializeToString(), items, payload.metadata)
         if payload.body:
-            self._outbox.send(payload)
+            self._outbox.send(payload, receipt)
 
-    async def _read(self, request: ExportTraceServiceRequest, metadata: Mapping[str, str]) -> _Changes:
+    async def _read(
+        self, request: ExportTraceServiceRequest, metadata: Mapping[str, str], receipt: Receipt
+    ) -> _Changes:
         """Hand the spans to assembly; in annotate mode hold copies of those that wait, and say where they were."""
         changes = _Changes()
         for r, resource in enumerate(request.resource_spans):
-            wrapping = Wrapping(resource, metadata)
+            wrapping = Wrapping(resource, metadata, receipt)
             for s, scope in enumerate(resource.scope_spans):
                 taken: list[int] = []
                 envelope: Envelope | None = None
@@ -208,7 +237,7 @@ class Scoring:
             return None
         if not self._assembler.add_span(view, extract, self._clock()):
             return None
-        return self._judging.expect(view, extract, span, wrapping.shell.resource, wrapping.metadata)
+        return self._judging.expect(view, extract, span, wrapping)
 
     async def _read_logs(self, request: ExportLogsServiceRequest) -> None:
         for resource in request.resource_logs:

@@ -9,6 +9,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_agent_eval.annotation.result import JudgedSpan
 from otel_agent_eval.conventions.extract import Extract
+from otel_agent_eval.journal import Receipt
 from otel_agent_eval.service.held import HeldSpan
 
 _SILENT = 20_000
@@ -25,13 +26,15 @@ class Pending:
     """What must be known of a span when its verdict comes.
 
     `extract` says who answered, without any text. `digest` tells the same span sent again from another with the same
-    ids. `until` is when it leaves, come what may. `held` is empty in side mode and once the span has left.
+    ids. `until` is when it leaves, come what may. `held` is empty in side mode and once the span has left. `receipt` is
+    held while the span is on the waiting list.
     """
 
     key: Key
     extract: Extract
     resource: Resource
     metadata: Mapping[str, str]
+    receipt: Receipt
     flags: int
     weight: float
     matched: Mapping[str, object]
@@ -50,6 +53,11 @@ class Spans:
         self._judged: OrderedDict[Key, tuple[int, JudgedSpan]] = OrderedDict()
         self.held_bytes = 0
 
+    def wait(self, pending: Pending) -> None:
+        """Put a span on the waiting list."""
+        pending.receipt.hold()
+        self.waiting[pending.key] = pending
+
     def hold(self, pending: Pending, span: HeldSpan) -> None:
         """Hold a span until it is released."""
         pending.held.append(span)
@@ -59,6 +67,7 @@ class Spans:
         """Take a span off the waiting list; what was held of it is returned, to be sent."""
         if self.waiting.get(pending.key) is pending:
             del self.waiting[pending.key]
+            pending.receipt.release()
         held, pending.held = pending.held, []
         self.held_bytes -= sum(span.size for span in held)
         return held

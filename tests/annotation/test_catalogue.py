@@ -67,6 +67,11 @@ def test_metrics_have_the_promised_prometheus_names() -> None:
         "agent_eval_gateway_forwarded_total": Instrument.COUNTER,
         "agent_eval_gateway_dropped_total": Instrument.COUNTER,
         "agent_eval_gateway_queued": Instrument.GAUGE,
+        "agent_eval_gateway_queue_size_bytes": Instrument.GAUGE,
+        "agent_eval_gateway_queue_age_seconds": Instrument.GAUGE,
+        "agent_eval_gateway_dead_letters": Instrument.GAUGE,
+        "agent_eval_gateway_journal_size_bytes": Instrument.GAUGE,
+        "agent_eval_gateway_journal_unreadable_total": Instrument.COUNTER,
         "agent_eval_gateway_held": Instrument.GAUGE,
         "agent_eval_gateway_evictions_total": Instrument.COUNTER,
     }

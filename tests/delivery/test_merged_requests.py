@@ -4,12 +4,13 @@ import asyncio
 from dataclasses import dataclass, field
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from queued import Queued
 
-from otel_agent_eval.delivery import Destination, Fate, QueueSettings
+from otel_agent_eval.delivery import DestinationStats, Fate, SendSettings
 from otel_agent_eval.exporters import Permanent
 from otel_agent_eval.signals import Payload, Signal
 
-MERGING = QueueSettings(workers=1, merged_bytes=1000)
+MERGING = SendSettings(workers=1, merged_bytes=1000)
 
 
 @dataclass
@@ -40,38 +41,37 @@ def request(name: str, tenant: str = "") -> Payload:
     return Payload(Signal.TRACES, message.SerializeToString(), 1, {"x-scope-orgid": tenant} if tenant else {})
 
 
-async def deliver(exporter: Picky, payloads: list[Payload], queue: QueueSettings = MERGING) -> Destination:
-    destination = Destination(exporter, queue=queue)
+async def deliver(exporter: Picky, payloads: list[Payload], send: SendSettings = MERGING) -> DestinationStats:
+    destination = Queued(exporter, send=send)
     for payload in payloads:
-        destination.put(payload)
-    destination.start()
+        await destination.put(payload)
+    await destination.start()
     await destination.stop(5)
-    return destination
+    return destination.stats()
 
 
 async def test_requests_that_wait_together_travel_as_one_and_read_as_all_of_them() -> None:
     exporter = Picky()
-    destination = await deliver(exporter, [request("a"), request("b"), request("c")])
+    stats = await deliver(exporter, [request("a"), request("b"), request("c")])
     (sent,) = exporter.sent
     message = ExportTraceServiceRequest.FromString(sent.body)
     assert [group.scope_spans[0].spans[0].name for group in message.resource_spans] == ["a", "b", "c"]
     assert {group.schema_url for group in message.resource_spans} == {"s"}
     assert sent.items == 3
-    stats = destination.stats()
     assert stats.items == {(Signal.TRACES, Fate.SENT): 3}
     assert (stats.queued_requests, stats.queued_bytes) == (0, 0)
 
 
 async def test_one_bad_request_does_not_cost_those_it_travelled_with() -> None:
     exporter = Picky()
-    destination = await deliver(exporter, [request("a"), request("poison"), request("c")])
+    stats = await deliver(exporter, [request("a"), request("poison"), request("c")])
     assert [payload.items for payload in exporter.sent] == [1, 1]
-    assert destination.stats().items == {(Signal.TRACES, Fate.SENT): 2, (Signal.TRACES, Fate.REJECTED): 1}
+    assert stats.items == {(Signal.TRACES, Fate.SENT): 2, (Signal.TRACES, Fate.REJECTED): 1}
 
 
 async def test_partial_success_of_merged_requests_is_counted_once() -> None:
-    destination = await deliver(Picky(rejects=2), [request("a"), request("b"), request("c")])
-    assert destination.stats().items == {(Signal.TRACES, Fate.SENT): 1, (Signal.TRACES, Fate.REJECTED): 2}
+    stats = await deliver(Picky(rejects=2), [request("a"), request("b"), request("c")])
+    assert stats.items == {(Signal.TRACES, Fate.SENT): 1, (Signal.TRACES, Fate.REJECTED): 2}
 
 
 async def test_tenants_and_signals_are_never_merged_and_the_order_stays() -> None:
@@ -91,5 +91,5 @@ async def test_what_is_merged_stays_below_the_limit_and_a_larger_request_goes_al
     exporter = Picky()
     size = len(request("a").body)
     payloads = [request("a"), request("b"), request("c"), request("x" * 200), request("d")]
-    await deliver(exporter, payloads, QueueSettings(workers=1, merged_bytes=2 * size))
+    await deliver(exporter, payloads, SendSettings(workers=1, merged_bytes=2 * size))
     assert [payload.items for payload in exporter.sent] == [2, 1, 1, 1]

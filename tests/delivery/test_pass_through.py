@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from queued import Queued
 from support.otlp_sink import OtlpSink
 
-from otel_agent_eval.delivery import Delivery, Destination
 from otel_agent_eval.exporters import Exporter, OtlpGrpcExporter, OtlpHttpExporter, signal_urls
 from otel_agent_eval.receivers import Intake, OtlpHttpReceiver
 from otel_agent_eval.signals import REQUEST_TYPES, ExportRequest, Payload, Signal
@@ -47,11 +47,11 @@ def test_bytes_with_fields_nobody_knows_reach_the_backend_as_they_came(transport
             if transport == "grpc"
             else OtlpHttpExporter("h", signal_urls(sink.http_endpoint))
         )
-        delivery = Delivery([Destination(exporter)])
-        delivery.start()
+        queued = Queued(exporter)
+        await queued.start()
 
         async def pass_on(payload: Payload, _request: ExportRequest) -> None:
-            delivery.push(payload)
+            await queued.put(payload)
 
         receiver = OtlpHttpReceiver(Intake(pass_on), "127.0.0.1:0")
         await receiver.start()
@@ -62,7 +62,7 @@ def test_bytes_with_fields_nobody_knows_reach_the_backend_as_they_came(transport
                 )
                 assert answer.status_code == 200
         await receiver.stop(1)
-        await delivery.stop(5)
+        await queued.stop(5)
 
     with OtlpSink() as sink:
         asyncio.run(main(sink))

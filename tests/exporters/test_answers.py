@@ -9,7 +9,7 @@ from google.rpc.status_pb2 import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_agent_eval.exporters import ExportError, Permanent, Retryable, Unsupported
+from otel_agent_eval.exporters import ExportError, Oversized, Permanent, Retryable, Unsupported
 from otel_agent_eval.exporters.answers import parse_retry_after, read_grpc_error, read_http_error, read_response
 from otel_agent_eval.signals import RESPONSE_TYPES, Signal
 
@@ -69,7 +69,21 @@ def test_every_http_status_is_read_by_the_table(status: int) -> None:
         assert isinstance(error, Retryable)
         assert error.retry_after == 7.0
     else:
-        assert type(error) is (Unsupported if status in {404, 405, 501} else Permanent)
+        others = dict.fromkeys((404, 405, 501), Unsupported) | {413: Oversized}
+        assert type(error) is others.get(status, Permanent)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "grpc: received message larger than max (5000000 vs. 4194304)",
+        "CLIENT: Received message larger than max (10 vs. 4)",
+        "request too large",
+    ],
+)
+def test_too_large_a_message_is_told_from_a_quota_by_its_words(message: str) -> None:
+    assert type(read_grpc_error(grpc.StatusCode.RESOURCE_EXHAUSTED, None, message)) is Oversized
+    assert type(read_grpc_error(grpc.StatusCode.RESOURCE_EXHAUSTED, None, "quota")) is Permanent
 
 
 @pytest.mark.parametrize(

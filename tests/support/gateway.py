@@ -43,6 +43,7 @@ def configuration(
                 "logs": {"receivers": ["otlp"], "processors": ["agent_eval"], "exporters": names},
                 "metrics": {"receivers": ["otlp"], "exporters": names},
             },
+            "queue": {"storage": "memory"},
             "telemetry": {
                 "metrics": {"address": f"127.0.0.1:{free_port()}", "last_failure_file": None, **telemetry},
                 "logs": {"encoding": "json"},

@@ -1,0 +1,217 @@
+"""One reader's way through the journal: what waits for it, the oldest first, only a bounded part of it in memory."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from otel_agent_eval.journal.record import Damage, Record, read
+from otel_agent_eval.journal.segments import Mark, Segment, Tally, mark_of
+from otel_agent_eval.signals import Payload
+
+WINDOW = 8 << 20
+"""Bytes that are read ahead, for each reader."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A record on its way to a reader. `since` is when it was kept, in seconds of the journal's clock."""
+
+    mark: Mark
+    payload: Payload
+    since: float
+
+
+class Records(Protocol):
+    """What a cursor needs of its journal."""
+
+    def next_waiting(self, name: str, number: int) -> Segment | None:
+        """Return the first segment from `number` on in which something waits for a reader."""
+        ...
+
+    def path(self, segment: Segment) -> Path:
+        """Return the file of a segment."""
+        ...
+
+    def since(self, time: float) -> float:
+        """Return a Unix time in seconds of the journal's clock."""
+        ...
+
+    def settle(self, mark: Mark, name: str) -> None:
+        """Note that a record is done for a reader."""
+        ...
+
+    def write_off(self, segment: Segment, name: str, readable: Tally) -> None:
+        """Note that of what waits for a reader in a segment, only so much could be read."""
+        ...
+
+
+class Cursor:
+    """What waits for one reader. A reader that falls behind is read to from the disk, so that memory stays bounded.
+
+    `window` is how many bytes are held ready, None for all. All methods belong to one event loop.
+    """
+
+    def __init__(self, records: Records, name: str, window: int | None = WINDOW) -> None:
+        self.name = name
+        self.total = Tally()
+        self._records = records
+        self._window = window
+        self._ready: deque[Entry] = deque()
+        self._ready_bytes = 0
+        self._held: dict[int, Entry] = {}  # ready or given out, by sequence number: the oldest first
+        self._behind: tuple[int, int] | None = None  # segment and offset from where on the disk is to be read
+        self._more = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._loading = asyncio.Lock()
+
+    @property
+    def durable(self) -> bool:
+        """Whether what waits is on disk, too."""
+        return self._window is not None
+
+    @property
+    def oldest(self) -> Entry | None:
+        """The record that has waited longest, as far as it has been read."""
+        return next(iter(self._held.values()), None)
+
+    def begin_at(self, number: int, waiting: Tally) -> None:
+        """Begin with what an earlier process has left, from a segment on."""
+        if waiting.requests:
+            self._behind = (number, 0)
+            self._count(waiting)
+
+    def offer(self, entry: Entry, offset: int) -> None:
+        """Take a record that was just written at an offset: at hand if there is room, else to be read later."""
+        one = Tally()
+        one.add(entry.mark)
+        self._count(one)
+        if self._behind is not None:
+            return
+        size = entry.mark.bytes
+        if self._window is None or not self._ready or self._ready_bytes + size <= self._window:
+            self._hold(entry)
+        else:
+            self._behind = (entry.mark.segment, offset)
+
+    async def wait(self) -> None:
+        """Return when there is something to take."""
+        while not self._ready:
+            if self._behind is None:
+                self._more.clear()
+                await self._more.wait()
+                continue
+            async with self._loading:
+                if not self._ready and self._behind is not None:
+                    await self._load(*self._behind)
+
+    async def empty(self) -> None:
+        """Return when nothing is left, neither to take nor given out."""
+        await self._empty.wait()
+
+    def peek(self) -> Entry | None:
+        """Return the next record that `take` gives."""
+        return self._ready[0] if self._ready else None
+
+    def take(self) -> Entry:
+        """Give out the next record, after `wait`."""
+        entry = self._ready.popleft()
+        self._ready_bytes -= entry.mark.bytes
+        return entry
+
+    def done(self, entry: Entry) -> bool:
+        """Free a record that was given out; False where the journal has given it up meanwhile."""
+        if self._held.pop(entry.mark.sequence, None) is None:
+            return False
+        self._records.settle(entry.mark, self.name)
+        one = Tally()
+        one.add(entry.mark)
+        self._count(one, -1)
+        return True
+
+    def forget(self, number: int, lost: Tally) -> None:
+        """Leave out what waits in a segment: it was given up."""
+        self._held = {key: entry for key, entry in self._held.items() if entry.mark.segment != number}
+        self._ready = deque(entry for entry in self._ready if entry.mark.segment != number)
+        self._ready_bytes = sum(entry.mark.bytes for entry in self._ready)
+        self._count(lost, -1)
+
+    def _hold(self, entry: Entry) -> None:
+        self._ready.append(entry)
+        self._ready_bytes += entry.mark.bytes
+        self._held[entry.mark.sequence] = entry
+        self._more.set()
+
+    def _count(self, tally: Tally, times: int = 1) -> None:
+        self.total.merge(tally, times)
+        if self.total.requests:
+            self._empty.clear()
+            self._more.set()
+        else:
+            self._empty.set()
+
+    async def _load(self, number: int, offset: int) -> None:
+        """Read on from the disk, a window or to the end of a segment."""
+        segment = self._records.next_waiting(self.name, number)
+        if segment is None:
+            self._behind = None
+            return
+        start = offset if segment.number == number else 0
+        end = segment.size
+        wanted = _wanted(segment, self.name)
+        found, reached = await asyncio.to_thread(
+            read_some, self._records.path(segment), start, end, wanted, self._window or WINDOW
+        )
+        if self.name in segment.waiting:  # else it was given up meanwhile
+            for record in found:
+                self._hold(Entry(mark_of(record, segment.number), record.payload, self._records.since(record.time)))
+        if reached < end:
+            self._behind = (segment.number, reached)
+        elif end < segment.size:
+            self._behind = (segment.number, end)
+        else:
+            self._write_off(segment)
+            self._behind = (segment.number + 1, 0) if segment.closed else None
+
+    def _write_off(self, segment: Segment) -> None:
+        """Give up what waits in a segment that was read to its end, and was not found there."""
+        held = Tally()
+        for entry in self._held.values():
+            if entry.mark.segment == segment.number:
+                held.add(entry.mark)
+        waiting = segment.waiting.get(self.name)
+        if waiting is not None and waiting.requests > held.requests:
+            before = Tally()
+            before.merge(waiting)
+            self._records.write_off(segment, self.name, held)
+            before.merge(held, -1)
+            self._count(before, -1)
+
+
+def read_some(
+    path: Path, start: int, end: int, wanted: Callable[[Record], bool], budget: int
+) -> tuple[list[Record], int]:
+    """Read the wanted records from a position on, about `budget` bytes of them; return also how far that was."""
+    found: list[Record] = []
+    position, size = start, 0
+    try:
+        with path.open("rb") as file:
+            for part in read(file, start, end):
+                position = part.end
+                if not isinstance(part, Damage) and wanted(part.record):
+                    found.append(part.record)
+                    size += len(part.record.payload.body)
+                if size >= budget:
+                    break
+            else:
+                position = end
+    except OSError:
+        position = end  # what waits there will be missed, and told
+    return found, position
+
+
+def _wanted(segment: Segment, name: str) -> Callable[[Record], bool]:
+    return lambda record: name in record.readers and not segment.is_done(name, record.sequence)

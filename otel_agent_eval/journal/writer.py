@@ -1,0 +1,274 @@
+"""The thread that writes a journal: whatever waits is written together, synced once, and then confirmed."""
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from otel_agent_eval.journal.folder import Folder
+from otel_agent_eval.journal.record import Record, encode
+from otel_agent_eval.signals import Payload
+
+_MOST_TOGETHER = 4 << 20  # bytes that are written at a time, so that nobody waits for too many others
+_WARN_EVERY = 60.0
+
+Fsync = Literal["always", "interval", "never"]
+
+_sync = getattr(os, "fdatasync", os.fsync)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Append:
+    """A request to be written. `time` is in Unix seconds."""
+
+    payload: Payload
+    readers: tuple[str, ...]
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A request that is written: where it ends."""
+
+    append: Append
+    segment: int
+    end: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A request that could not be written; nothing of it is left in the file."""
+
+    append: Append
+    error: OSError
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Nothing will be added to a segment any more."""
+
+    segment: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Records of a segment are done for a reader."""
+
+    segment: int
+    name: str
+    sequences: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """A segment is needed no more."""
+
+    segment: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A segment shall be closed, if it is the one that is written."""
+
+    segment: int
+
+
+Task = Append | Done | Delete | Close
+Result = Appended | Failed | Closed
+
+
+class Writer:
+    """Writes in order. `confirm` is called in the thread with what became of the tasks, in order, again and again."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        confirm: Callable[[Sequence[Result]], None],
+        *,
+        segment: int,
+        sequence: int,
+        segment_bytes: int,
+        fsync: Fsync,
+        sync_interval: float = 1.0,
+    ) -> None:
+        self._folder = folder
+        self._confirm = confirm
+        self._number = segment
+        self._sequence = sequence
+        self._segment_bytes = segment_bytes
+        self._fsync = fsync
+        self._sync_interval = sync_interval
+        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._file = -1
+        self._offset = 0
+        self._synced_at = 0.0
+        self._dirty = False
+        self._undone: dict[tuple[int, str], list[int]] = defaultdict(list)
+        self._next_warning = 0.0
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def put(self, task: Task) -> None:
+        """Have something written, soon."""
+        self._tasks.put(task)
+
+    def stop(self) -> None:
+        """Write what was put before, and end the thread; blocks."""
+        self._tasks.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            tasks = self._next()
+            ended = None in tasks
+            self._work([task for task in tasks if task is not None])
+            if ended or (self._dirty and time.monotonic() - self._synced_at >= self._sync_interval):
+                self._sync_now()
+        self._close()
+
+    def _next(self) -> list[Task | None]:
+        """Wait for tasks and take all that are there, up to a limit."""
+        wait = self._sync_interval if self._dirty or self._undone else None
+        tasks: list[Task | None] = []
+        size = 0
+        with contextlib.suppress(queue.Empty):
+            while size < _MOST_TOGETHER:
+                task = self._tasks.get_nowait() if tasks else self._tasks.get(timeout=wait)
+                tasks.append(task)
+                size += len(task.payload.body) if isinstance(task, Append) else 0
+        return tasks
+
+    def _work(self, tasks: Sequence[Task]) -> None:
+        results: list[Result] = []
+        if appends := [task for task in tasks if isinstance(task, Append)]:
+            results += self._append(appends)
+        for task in tasks:
+            match task:
+                case Close(segment=number) if number == self._number and self._file >= 0:
+                    results += self._close()
+                case Delete(segment=number):
+                    self._delete(number)
+                case Done(segment=number, name=name, sequences=sequences):
+                    self._undone[number, name] += sequences
+        self._write_done()
+        if results:
+            self._confirm(results)
+
+    def _append(self, appends: Sequence[Append]) -> Iterator[Result]:
+        if self._offset >= self._segment_bytes:
+            yield from self._close()
+        before, results = self._offset, list[Result]()
+        parts: list[bytes] = []
+        for append in appends:
+            record = Record(sequence=self._sequence, payload=append.payload, readers=append.readers, time=append.time)
+            pieces = encode(record)
+            parts += pieces
+            self._offset += sum(map(len, pieces))
+            results.append(Appended(append, self._number, self._offset, self._sequence))
+            self._sequence += 1
+        try:
+            self._write(b"".join(parts))
+        except OSError as error:
+            self._warn(error)
+            yield from (Failed(append, error) for append in appends)
+            yield from self._take_back(before)
+        else:
+            yield from results
+
+    def _write(self, content: bytes) -> None:
+        if self._file < 0:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            self._file = os.open(self._folder.segment(self._number), flags, 0o600)
+            self._sync_folder()
+        written = 0
+        view = memoryview(content)
+        while written < len(content):
+            written += os.write(self._file, view[written:])
+        self._dirty = self._fsync != "never"
+        if self._fsync == "always":
+            _sync(self._file)
+            self._dirty = False
+
+    def _take_back(self, offset: int) -> Iterator[Closed]:
+        """Leave nothing of what could not be written; where that fails too, what follows goes into another file."""
+        self._offset = offset
+        try:
+            if self._file >= 0:
+                os.ftruncate(self._file, offset)
+                os.lseek(self._file, offset, os.SEEK_SET)
+        except OSError:
+            yield from self._close()
+
+    def _close(self) -> Iterator[Closed]:
+        if self._file < 0:
+            return iter(())
+        self._sync_now()
+        with contextlib.suppress(OSError):
+            os.close(self._file)
+        self._file, self._offset = -1, 0
+        self._number += 1
+        return iter((Closed(self._number - 1),))
+
+    def _delete(self, number: int) -> None:
+        for key in [key for key in self._undone if key[0] == number]:
+            del self._undone[key]
+        for file in (self._folder.segment(number), self._folder.done(number)):
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                self._warn(error)
+
+    def _write_done(self) -> None:
+        """Write down what is done; what cannot be written is tried again later: at worst it is sent twice."""
+        for (number, name), sequences in list(self._undone.items()):
+            line = json.dumps({"for": name, "done": sequences}, separators=(",", ":")).encode()
+            content = b"\n" + line + b"\n"  # the line before may not have been finished
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            try:
+                file = os.open(self._folder.done(number), flags, 0o600)
+                try:
+                    written = os.write(file, content)
+                finally:
+                    os.close(file)
+            except OSError as error:
+                self._warn(error)
+                return
+            if written == len(content):
+                del self._undone[number, name]
+
+    def _sync_now(self) -> None:
+        if self._dirty and self._file >= 0:
+            try:
+                _sync(self._file)
+            except OSError as error:
+                self._warn(error)
+        self._dirty = False
+        self._synced_at = time.monotonic()
+
+    def _sync_folder(self) -> None:
+        """Make sure that a new file is still there after a power loss."""
+        if self._fsync != "never":
+            folder = os.open(self._folder.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def _warn(self, error: OSError) -> None:
+        now = time.monotonic()
+        if now >= self._next_warning:
+            self._next_warning = now + _WARN_EVERY
+            _log.error("the queue cannot be written", extra={"error": error.strerror, "path": str(self._folder.path)})
