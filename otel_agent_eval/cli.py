@@ -145,6 +145,44 @@ def alerts_render(
     render(config, output, service or [], check=check)
 
 
+findings = typer.Typer(help="Keep a log of what was found and done.", no_args_is_help=True)
+app.add_typer(findings, name="findings")
+Findings = Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where the findings are.")]
+
+
+@findings.command("add")
+def findings_add(
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="What was found, in a sentence.")],
+    alert: Annotated[str, typer.Option("--alert", metavar="NAME", help="The alert that showed it.")] = "",
+    service: Annotated[str, typer.Option("--service", metavar="NAME", help="The service.")] = "",
+    date: Annotated[str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="The day; today (UTC).")] = None,
+    folder: Findings = Path("findings"),
+) -> None:
+    """Begin a finding: a dated Markdown file with front matter, to write into.
+
+    Example: `otel-agent-eval findings add "Prices are made up" --alert AgentEvalHighHallucinationRate --service shop`
+    """
+    from otel_agent_eval.commands.findings import run_add
+
+    run_add(folder, title, alert, service, date)
+
+
+@findings.command("list")
+def findings_list(
+    folder: Findings = Path("findings"),
+    *,
+    only_open: Annotated[bool, typer.Option("--open", help="Only those with `status: open`.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print an object a line.")] = False,
+) -> None:
+    """Show the findings, newest first.
+
+    Example: `otel-agent-eval findings list --open`
+    """
+    from otel_agent_eval.commands.findings import run_list
+
+    run_list(folder, only_open=only_open, as_json=json)
+
+
 def main() -> None:
     """Run the command line."""
     app()
