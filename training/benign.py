@@ -83,14 +83,21 @@ _CARE = (
 )  # fmt: skip
 
 
+def benign_by_kind() -> dict[str, list[str]]:
+    """All filled templates by the kind of answer that they are."""
+    return {
+        "refusals": [frame.format(x=refusal) for frame, refusal in itertools.product(_FRAMES, _REFUSALS)],
+        "technical": [text.format(v=verb) for text in _TECH for verb in ("kill", "terminate", "stop")],
+        "medical": [text.format(d=disease) for text, disease in itertools.product(_MEDICAL, _DISEASES)],
+        "legal": [text.format(c=crime) for text, crime in itertools.product(_LEGAL, _CRIMES)],
+        "identity": [text.format(g=group) for text, group in itertools.product(_GROUP_FRAMES, _GROUPS)],
+        "quotations": [text.format(q=quoted) for text, quoted in itertools.product(_QUOTES, _QUOTED)],
+        "polite": list(_CARE) * 3,
+    }
+
+
 def benign_texts(seed: int) -> list[str]:
     """All filled templates in a seeded order."""
-    texts = [frame.format(x=refusal) for frame, refusal in itertools.product(_FRAMES, _REFUSALS)]
-    texts += [text.format(v=verb) for text in _TECH for verb in ("kill", "terminate", "stop")]
-    texts += [text.format(d=disease) for text, disease in itertools.product(_MEDICAL, _DISEASES)]
-    texts += [text.format(c=crime) for text, crime in itertools.product(_LEGAL, _CRIMES)]
-    texts += [text.format(g=group) for text, group in itertools.product(_GROUP_FRAMES, _GROUPS)]
-    texts += [text.format(q=quoted) for text, quoted in itertools.product(_QUOTES, _QUOTED)]
-    texts += list(_CARE) * 3
+    texts = [text for own in benign_by_kind().values() for text in own]
     random.Random(seed).shuffle(texts)
     return texts

@@ -1,64 +1,83 @@
-"""Measure a model folder: sets, false alarms, sanity cases, parity with torch, independence of the batch."""
+"""Measure model folders: sets, benign answers, sanity cases, parity with torch, independence of the batch."""
 
-# ruff: noqa: E501, PLC0415 (a line of numbers; torch only where it is needed)
+# ruff: noqa: PLC0415 (torch only where it is needed)
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from training import report, sanity, scoring
+from otel_agent_eval.processors.plain import plain
+from training import report, sanity, scoring, study, tables
 from training.batches import collate, load_tokenizer
-from training.datasets import Row, available_sets, documents_of
+from training.comparators import installed
+from training.datasets import Row, documents_of
 from training.examples import Example
-from training.metrics import Floats, auc, bootstrap, interval
+from training.metrics import Floats
 from training.scoring import Scorer
+
+Scorers = Mapping[str, Scorer]
+"""By kind of score: the scorer on the model that has its head."""
 
 
 def main() -> None:
     """Parse options and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True, help="folder of model.onnx, tokenizer.json, model.json")
-    parser.add_argument("--checkpoint", type=Path, help="torch weights, to compare the exported ones with")
-    parser.add_argument("--limit", type=int, default=500)
+    parser.add_argument(
+        "--model", type=Path, nargs="+", required=True, help="folders of model.onnx, tokenizer.json, model.json"
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, nargs="*", default=[], help="torch weights of each, to compare the exported with"
+    )
+    parser.add_argument("--limit", type=int, default=500, help="rows of each set; 0: all")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--quick", action="store_true", help="only the sanity cases, parity and independence")
     options = parser.parse_args()
-    scorer = Scorer(options.model)
-    failures = check_sanity(scorer)
+    models = [Scorer(folder) for folder in options.model]
+    scorers = {kind: model for model in models for kind in report.KINDS if kind in model.card["heads"]}
+    failures = check_sanity(scorers)
     print("sanity: " + ("all right" if not failures else f"{len(failures)} wrong"), *failures, sep="\n  ")
-    print(f"alone against padded batch: {independence(scorer):.1e}")
-    if options.checkpoint:
-        print(f"onnx against torch, largest difference of a probability: {parity(scorer, options.checkpoint):.1e}")
+    if "toxicity" in scorers:
+        print(f"alone against padded batch: {independence(scorers['toxicity']):.1e}")
+    for model, checkpoint in zip(models, options.checkpoint, strict=False):
+        print(f"{checkpoint}: onnx against torch, largest difference of a probability: {parity(model, checkpoint):.1e}")
     if options.quick:
         return
-    score = scores_of(scorer)
-    thresholds = {kind: float(scorer.card["heads"][kind]["threshold"]) for kind in report.KINDS}
-    results = report.measure(options.data, score, thresholds, options.limit)
-    report.print_table(results)
-    alarms = report.false_alarms(options.data, score, thresholds["toxicity"])
-    for title, (count, total) in alarms.items():
-        print(f"false alarms: {count} of {total} {title}")
-    _plain_cosine(options.data, scorer, options.limit)
+    found = {kind: installed(options.data, kind) for kind in scorers}
+    measured = study.run(
+        options.data,
+        scores_of(scorers),
+        {kind: (f"builtin/{kind}@{s.card['version']}", threshold(s, kind)) for kind, s in scorers.items()},
+        {kind: comparators for kind, (comparators, _) in found.items()},
+        options.limit,
+        missing=[line for _, lines in found.values() for line in lines],
+    )
+    text = tables.markdown(measured)
+    print(text)
     if options.out:
-        report.write_json(options.out, results, alarms, thresholds=thresholds, sanity_failures=failures)
+        study.write_json(measured, options.out)
     if options.markdown:
-        options.markdown.write_text(report.markdown(results), encoding="utf-8")
+        options.markdown.write_text(text, encoding="utf-8")
 
 
-def scores_of(scorer: Scorer) -> report.Score:
-    """The reference scorer as a function of kind and rows."""
-    heads = scorer.card["heads"]
+def threshold(scorer: Scorer, kind: str) -> float:
+    """The default threshold of a kind of score."""
+    return float(scorer.card["heads"][kind]["threshold"])
+
+
+def scores_of(scorers: Scorers) -> report.Score:
+    """The reference scorers as a function of kind and rows."""
 
     def score(kind: str, rows: Sequence[Row]) -> Floats:
+        scorer = scorers[kind]
+        calibration = scorer.card["heads"][kind]["calibration"]
         if kind == "toxicity":
-            place = heads["toxicity"]["calibration"][0]
             logits = scorer.toxicity([row["text"] for row in rows])[:, 0]
-            return scoring.sigmoid(place["scale"] * logits + place["bias"])
-        weights, bias = heads[kind]["calibration"]["weights"], heads[kind]["calibration"]["bias"]
+            return scoring.sigmoid(calibration[0]["scale"] * logits + calibration[0]["bias"])
+        weights, bias = calibration["weights"], calibration["bias"]
         if kind == "faithfulness":
             found = scorer.claims([(row["answer"], documents_of(row), row.get("question")) for row in rows])
             return scoring.sigmoid(np.array([scoring.faithfulness_logit(answer, weights, bias) for answer in found]))
@@ -68,9 +87,9 @@ def scores_of(scorer: Scorer) -> report.Score:
     return score
 
 
-def check_sanity(scorer: Scorer) -> list[str]:
+def check_sanity(scorers: Scorers) -> list[str]:
     """The plain cases that come out on the wrong side of the default threshold."""
-    score, heads = scores_of(scorer), scorer.card["heads"]
+    score = scores_of(scorers)
     rows: list[tuple[str, Row, bool]] = []
     rows += [("toxicity", {"text": t}, True) for t in sanity.TOXIC]
     rows += [("toxicity", {"text": t}, False) for t in sanity.BENIGN]
@@ -80,9 +99,11 @@ def check_sanity(scorer: Scorer) -> list[str]:
         rows += [("relevance", {"question": q, "answer": a}, good) for q, a in pairs]
     wrong = []
     for kind, row, expected in rows:
-        value, threshold = float(score(kind, [row])[0]), float(heads[kind]["threshold"])
-        if (value >= threshold) != expected:
-            wrong.append(f"{kind} {value:.2f} (threshold {threshold}): {row.get('text') or row['answer']}")
+        if kind not in scorers:
+            continue
+        value, limit = float(score(kind, [row])[0]), threshold(scorers[kind], kind)
+        if (value >= limit) != expected:
+            wrong.append(f"{kind} {value:.2f} (threshold {limit}): {row.get('text') or row['answer']}")
     return wrong
 
 
@@ -97,47 +118,28 @@ def parity(scorer: Scorer, checkpoint: Path) -> float:
     """Largest difference of a probability between the exported file and the torch model in 32 bits."""
     import torch
 
-    from training.model import base_folder, build
+    from training.model import HEADS, base_folder, build
 
     model = build(checkpoint).eval()
     tokenizer = load_tokenizer(str(base_folder() / "tokenizer.json"), 256)
-    claims = [*sanity.SUPPORTED, *sanity.UNSUPPORTED]
-    batch = collate(
-        "support", [Example("", "", (0.0,))] * len(claims), tokenizer.encode_batch([(sanity.TOWER, c) for c in claims])
-    )
-    plain = [*sanity.TOXIC, *sanity.BENIGN]
-    alone = collate("toxicity", [Example("", None, (0.0,))] * len(plain), tokenizer.encode_batch(plain))
-    with torch.no_grad():
-        support, toxic = model(**batch.inputs)[1].numpy(), model(**alone.inputs)[0].numpy()
-    ours = scorer.pairs("support", [(sanity.TOWER, c) for c in claims], scoring.SUPPORT_TOKENS)
-    gaps = [np.abs(scoring.sigmoid(support[:, 0]) - scoring.sigmoid(ours)).max()]
-    # The words are added in the exported file only, to "toxic": the categories tell what became of the encoder.
-    gaps.append(np.abs(scoring.sigmoid(toxic[:, 1:]) - scoring.sigmoid(scorer.toxicity(plain)[:, 1:])).max())
+
+    def by_torch(head: str, texts: Sequence[str | tuple[str, str]]) -> Floats:
+        batch = collate(head, [Example("", None, (0.0,))] * len(texts), tokenizer.encode_batch(list(texts)))
+        with torch.no_grad():
+            logits = model(**batch.inputs)[[*HEADS].index(head)].numpy()
+        return scoring.sigmoid(np.asarray(logits, dtype=np.float64))
+
+    gaps = []
+    if "support" in scorer.outputs:
+        pairs = [(sanity.TOWER, claim) for claim in (*sanity.SUPPORTED, *sanity.UNSUPPORTED)]
+        ours = scoring.sigmoid(scorer.pairs("support", pairs, scoring.SUPPORT_TOKENS))
+        gaps.append(np.abs(by_torch("support", pairs)[:, 0] - ours).max())
+    if "toxicity" in scorer.outputs:
+        words = tokenizer.get_vocab()
+        texts = [plain(text, words.__contains__) for text in (*sanity.TOXIC, *sanity.BENIGN)]
+        # The words are added in the exported file only, to "toxic": the categories tell what became of the encoder.
+        gaps.append(np.abs(by_torch("toxicity", texts) - scoring.sigmoid(scorer.toxicity(texts)))[:, 1:].max())
     return float(max(gaps))
-
-
-def _plain_cosine(folder: Path, scorer: Scorer, limit: int) -> None:
-    """Relevance beside the cosine of the untouched base model."""
-    import tempfile
-
-    from training.export import export
-    from training.model import build
-
-    with tempfile.TemporaryDirectory() as place:
-        export(build(), Path(place))
-        base = Scorer(Path(place))
-        for name in available_sets(folder, "relevance"):
-            rows = report.held_out_rows(folder, "relevance", name, limit)
-            labels = np.array([float(row["label"] > 0) for row in rows])
-            cosine = (
-                base.embeddings([r["question"] for r in rows]) * base.embeddings([r["answer"] for r in rows])
-            ).sum(axis=1)
-            own = scores_of(scorer)("relevance", rows)
-            draws = bootstrap(labels, own, cosine, report.clusters("relevance", name, rows), rounds=1000, seed=7)
-            low, high = interval(draws.difference)
-            print(
-                f"{name}: AUC {auc(labels, own):.3f}, plain cosine {auc(labels, cosine):.3f}, difference [{low:+.3f}, {high:+.3f}]"
-            )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 # ruff: noqa: PLC0415, SIM905 (scikit-learn only where it is needed; a text of words)
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +16,44 @@ _STOP = frozenset(
     "a an the and or of in on at to for from by with as is are was were be been it its this that what which who "
     "when where how why do does did i you he she they we".split()
 )
+_SATURATION, _LENGTH = 1.5, 0.75
+"""The usual k1 and b of BM25."""
 
 
-def _words(text: str) -> set[str]:
-    return {w for w in "".join(c if c.isalnum() else " " for c in text.lower()).split() if w not in _STOP}
+def _terms(text: str) -> list[str]:
+    return [w for w in "".join(c if c.isalnum() else " " for c in text.lower()).split() if w not in _STOP]
 
 
-def faithfulness_overlap(row: Row) -> float:
+def faithfulness_overlap(rows: Sequence[Row]) -> Floats:
     """Share of the answer's content words that the context holds."""
-    answer = _words(row["answer"])
-    return len(answer & _words(context_text(row))) / max(1, len(answer))
+    return _covered([(row["answer"], context_text(row)) for row in rows])
 
 
-def relevance_overlap(row: Row) -> float:
+def relevance_overlap(rows: Sequence[Row]) -> Floats:
     """Share of the question's content words that the answer holds."""
-    question = _words(row["question"] or "")
-    return len(question & _words(row["answer"])) / max(1, len(question))
+    return _covered([(row["question"] or "", row["answer"]) for row in rows])
+
+
+def _covered(pairs: Sequence[tuple[str, str]]) -> Floats:
+    words = [(set(_terms(text)), set(_terms(other))) for text, other in pairs]
+    return np.array([len(own & other) / max(1, len(own)) for own, other in words])
+
+
+def bm25(rows: Sequence[Row]) -> Floats:
+    """Okapi BM25 of each question and answer, with the rows' own distinct answers as the collection."""
+    collection = {row["answer"]: Counter(_terms(row["answer"])) for row in rows}
+    holders = Counter(word for counts in collection.values() for word in counts)
+    mean = sum(counts.total() for counts in collection.values()) / len(collection) or 1.0
+
+    def score(question: str, counts: Counter[str]) -> float:
+        total = 0.0
+        for word in set(_terms(question)) & counts.keys():
+            rarity = np.log1p((len(collection) - holders[word] + 0.5) / (holders[word] + 0.5))
+            length = 1 - _LENGTH + _LENGTH * counts.total() / mean
+            total += rarity * counts[word] * (_SATURATION + 1) / (counts[word] + _SATURATION * length)
+        return total
+
+    return np.array([score(row["question"] or "", collection[row["answer"]]) for row in rows])
 
 
 class TfidfFloor:
@@ -53,6 +77,6 @@ class TfidfFloor:
         labels = [int(e.targets[0] or 0) for e in examples]
         self._pipeline.fit([e.a for e in examples], labels, lr__sample_weight=[e.weight for e in examples])
 
-    def scores(self, texts: list[str]) -> Floats:
+    def __call__(self, rows: Sequence[Row]) -> Floats:
         """Decision values, higher is more toxic."""
-        return np.asarray(self._pipeline.decision_function(texts), dtype=np.float64)
+        return np.asarray(self._pipeline.decision_function([row["text"] for row in rows]), dtype=np.float64)
