@@ -183,6 +183,58 @@ def findings_list(
     run_list(folder, only_open=only_open, as_json=json)
 
 
+models = typer.Typer(help="Models that can stand in for the built-in ones.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+_Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="owner/name[@revision][/file] on the Hugging Face hub, or a path: ./folder."),
+]
+
+
+@models.command("list")
+def list_models() -> None:
+    """Show the built-in models, those in the cache and well-known ones: what they are for, size and licence."""
+    from otel_agent_eval.commands.models import list_models
+
+    list_models()
+
+
+@models.command()
+def pull(model: _Model) -> None:
+    """Download a model into the cache, and print its name with the commit for the configuration.
+
+    Example: `otel-agent-eval models pull detoxify/multilingual`
+    """
+    from otel_agent_eval.commands.models import pull
+
+    pull(model)
+
+
+@models.command()
+def export(
+    model: _Model,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the ONNX file goes; must be empty.")],
+    evaluator: Annotated[
+        str, typer.Option("--evaluator", "-e", metavar="NAME", help="What it is for; by default the first that fits.")
+    ] = "",
+    label: Annotated[
+        list[str] | None, typer.Option("--label", metavar="LABEL", help="A label that decides; can be repeated.")
+    ] = None,
+    *,
+    int8: Annotated[bool, typer.Option("--int8", help="Store weights as integers: a quarter of the size.")] = False,
+) -> None:
+    """Write a model as ONNX, which needs no torch, and print its scores beside those in torch.
+
+    The exit code is 1 where a score lies more than 0.001 (with --int8 0.05) from that in torch.
+
+    Example: `otel-agent-eval models export detoxify/original ./toxicity --int8`
+    """
+    from otel_agent_eval.commands.export_model import export
+
+    export(model, folder, evaluator, label or [], int8=int8)
+
+
 def main() -> None:
     """Run the command line."""
     app()

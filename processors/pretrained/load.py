@@ -43,7 +43,7 @@ def make_evaluator(name: str, model: PretrainedModel, labels: Sequence[str] = ()
 def fitting(card: Card) -> list[str]:
     """Return the evaluators that can use such a model without being told more."""
     found = []
-    for name, check in (("toxicity", toxic_labels), ("faithfulness", _supports), ("relevance", _relates)):
+    for name, check in (("toxicity", toxic_labels), ("relevance", _relates), ("faithfulness", _supports)):
         try:
             check(card)
         except ModelError:

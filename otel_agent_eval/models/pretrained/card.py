@@ -103,7 +103,8 @@ def _kind(files: ModelFiles, config: Mapping[str, Any]) -> Kind:
         return Kind.CLASSIFIER
     if any(name == "Pooling" for name, _ in module_types(files.folder)):
         return Kind.ENCODER
-    architecture = str((config.get("architectures") or ["none that is named"])[0])
+    named = config.get("architectures")
+    architecture = str(named[0]) if isinstance(named, list) and named else "none that is named"
     if architecture.endswith("ForSequenceClassification"):
         return Kind.CLASSIFIER
     if architecture.endswith("ForTokenClassification"):

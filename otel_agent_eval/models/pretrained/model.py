@@ -41,7 +41,7 @@ class PretrainedModel:
         self.tokenizer = tokenizer
         self.files = files
         self.version = files.version
-        self._output = output
+        self.output = output
 
     def rows(self, windows: Sequence[Window]) -> list[FloatArray]:
         """Return the output of each window: [values], or [tokens, values] where the model says something of each token.
@@ -51,7 +51,7 @@ class PretrainedModel:
         dimensions = _OUTPUTS[self.card.kind][1]
         found: dict[int, FloatArray] = {}
         for group in pack([len(window.ids) for window in windows], _BUDGET):
-            out = self.runtime.run(pad([windows[i] for i in group], self.card.padding), self._output)
+            out = self.runtime.run(pad([windows[i] for i in group], self.card.padding), self.output)
             if out.ndim != dimensions:
                 raise ModelError(f"{self.files.weights} gives an output of {out.ndim} dimensions, not {dimensions}")
             for i, row in zip(group, out, strict=True):

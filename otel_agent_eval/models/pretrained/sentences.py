@@ -1,5 +1,6 @@
 """Vectors of texts as sentence-transformers makes them: prompts, pooling and layers, by the model's own files."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -38,6 +39,7 @@ _ACTIVATIONS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "Tanh": np.tanh,
     "ReLU": lambda x: np.maximum(x, 0.0),
 }
+_TYPES = {"F32": "<f4", "F16": "<f2"}
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 
@@ -112,16 +114,28 @@ def _dense(folder: Path) -> _Pool:
 
 
 def _weights(folder: Path) -> dict[str, FloatArray]:
+    path = folder / "model.safetensors"
     try:
-        if (folder / "model.safetensors").exists():
-            from safetensors.numpy import load_file  # noqa: PLC0415 (comes with the extra)
-
-            return dict(load_file(folder / "model.safetensors"))
-        import torch  # noqa: PLC0415
+        if path.exists():
+            return _safetensors(path.read_bytes())
+        import torch  # noqa: PLC0415 (only older models need it)
 
         loaded = torch.load(folder / "pytorch_model.bin", map_location="cpu", weights_only=True)
         return {name: tensor.float().numpy() for name, tensor in loaded.items()}
     except ImportError as error:
-        raise ModelError(f"{folder} needs more: pip install 'otel-agent-eval[torch]'") from error
+        raise ModelError(f"{folder} needs torch: pip install 'otel-agent-eval[torch]'") from error
     except Exception as error:
         raise ModelError(f"the weights in {folder} cannot be loaded ({type(error).__name__})") from error
+
+
+def _safetensors(data: bytes) -> dict[str, FloatArray]:
+    """Read safetensors of fp32 or fp16: the length of a header in JSON, the header, the values."""
+    length = int.from_bytes(data[:8], "little")
+    header, values = json.loads(data[8 : 8 + length]), data[8 + length :]
+    return {
+        name: np.frombuffer(values[slice(*about["data_offsets"])], _TYPES[about["dtype"]])
+        .reshape(about["shape"])
+        .astype(np.float32)
+        for name, about in header.items()
+        if name != "__metadata__"
+    }

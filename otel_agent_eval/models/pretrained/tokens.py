@@ -49,6 +49,10 @@ class PretrainedTokenizer:
         """How many of these stand at its end."""
         return len(self._pair[2].ids)
 
+    def save(self, path: Path) -> None:
+        """Write the tokenizer as one file."""
+        self._tokenizer.save(str(path))
+
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of each text, whole and without special tokens."""
         readable = [_readable(text, lower=self._lower) for text in texts]

@@ -31,7 +31,12 @@ class TorchRuntime:
 
         torch.set_num_threads(threads)
         self.module = module.eval()
-        self._takes_types = "token_type_ids" in inspect.signature(module.forward).parameters
+        self._takes_types = self.takes_types(module)
+
+    @staticmethod
+    def takes_types(module: Any) -> bool:  # noqa: ANN401
+        """Whether a model tells the two texts of a pair apart."""
+        return "token_type_ids" in inspect.signature(module.forward).parameters
 
     def run(self, batch: TokenBatch, output: str) -> FloatArray:
         """Return one of the model's outputs, of shape [batch, values] or [batch, sequence, values]."""
