@@ -19,7 +19,7 @@ def main() -> None:
     _run("train", "--data", options.data, "--out", checkpoint, "--tokens", options.tokens)
     lexical = options.work / "lexical.npz"
     _run("lexical", "--data", options.data, "--checkpoint", checkpoint, "--out", lexical)
-    _run("export", "--checkpoint", checkpoint, "--lexical", lexical, "--out", out)
+    _run("export", "--data", options.data, "--checkpoint", checkpoint, "--lexical", lexical, "--out", out)
     _run("calibrate", "--data", options.data, "--model", out)
     measured = ("--out", options.work / "evaluation.json", "--markdown", options.work / "evaluation.md")
     _run("evaluate", "--data", options.data, "--model", out, "--checkpoint", checkpoint, *measured)

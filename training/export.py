@@ -1,12 +1,14 @@
-"""Write the trained model as one ONNX file whose large matrices are multiplied in integers.
+"""Write a trained model as one ONNX file whose large matrices are multiplied in integers.
 
 The graph is built by hand: it is small, and that keeps it free of what exporters add. Weights have one scale per output
-column, activations one per row (token), found as they come: so a score does not depend on what else is in its batch.
+column. What they are multiplied with has one per feature, fixed beforehand (see ``training.reach``): so a score does
+not depend on what else is in its batch, and nothing is measured while the model runs.
 """
 
 # ruff: noqa: ANN401, PLC0415 (ONNX attributes are of any type; tokenizers only where it is needed)
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,20 @@ from onnx import TensorProto, helper, numpy_helper
 
 from training.lexical import PAIR, ROWS, Lexical
 from training.model import HEADS, MultiHead, base_folder, build
+from training.reach import Reach, reach_on
 
 LAYERS, WIDTH, ATTENTION_HEADS = 6, 384, 12
 HEAD_SIZE = WIDTH // ATTENTION_HEADS
+WEIGHT_STEPS = 127
+"""Processors that add pairs of products in 16 bits would overflow; the runtime has them multiply by other means."""
+MARGIN = 1.1
+"""A feature may reach so much further than it was seen to; beyond, it is cut."""
+LEAST = 0.25
+"""Features that hardly move are taken to reach this part of what the median one does: they may move in other texts."""
+BALANCE = 0.8
+"""How far the steps follow the features, and not the weights. (Of 0.5, 0.65, 0.8, 1: errs least.)"""
+MIDDLE, GELU_ZERO, GELU_LOWEST = 128, 20, 0.17
+"""Where zero lies among 256 steps: in the middle, but a Gelu never falls below -0.17."""
 Array = NDArray[np.float32]
 
 
@@ -28,7 +41,6 @@ class Graph:
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
-        self.known: set[str] = set()
         self.initializers: list[onnx.TensorProto] = []
 
     def add(self, op: str, inputs: list[str], name: str, outputs: int = 1, **attributes: Any) -> str:
@@ -42,28 +54,36 @@ class Graph:
         self.initializers.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name
 
-    def rows(self, x: str) -> tuple[str, str]:
-        """x as uint8 around 128, and the scale of each row."""
-        if x + ".int" not in self.known:
-            self.known.add(x + ".int")
-            most = self.add("ReduceMax", [self.add("Abs", [x], x + ".abs")], x + ".most", axes=[-1], keepdims=1)
-            most = self.add("Max", [most, "tiny"], x + ".most.least")
-            up = self.add("Mul", [x, self.add("Div", ["steps", most], x + ".inverse")], x + ".up")
-            self.add("Cast", [self.add("Add", [up, "half_up"], x + ".shifted")], x + ".int", to=TensorProto.UINT8)
-            self.add("Div", [most, "steps"], x + ".scale")
-        return x + ".int", x + ".scale"
+    def stored(self, name: str, weight: Array) -> list[str]:
+        """A matrix as int8, and the scale of each of its columns."""
+        scale = np.maximum(np.abs(weight).max(axis=0), 1e-12) / WEIGHT_STEPS
+        whole = np.clip(np.round(weight / scale), -WEIGHT_STEPS, WEIGHT_STEPS).astype(np.int8)
+        return [self.constant(name + ".w.int8", whole), self.constant(name + ".w.scale", scale.astype(np.float32))]
 
     def linear(self, x: str, name: str, weight: Array, bias: Array) -> str:
-        """x @ weight + bias."""
-        rows, row_scale = self.rows(x)
-        scale = np.maximum(np.abs(weight).max(axis=0), 1e-8) / 63.0
-        self.constant(name + ".w.int8", np.clip(np.round(weight / scale), -63, 63).astype(np.int8))
-        self.constant(name + ".w.scale", scale.astype(np.float32))
-        whole = self.add("MatMulInteger", [rows, name + ".w.int8", "middle"], name + ".whole")
-        wide = self.add("Cast", [whole], name + ".wide32", to=TensorProto.FLOAT)
-        by_row = self.add("Mul", [wide, row_scale], name + ".rows")
-        scaled = self.add("Mul", [by_row, name + ".w.scale"], name + ".scaled")
-        return self.add("Add", [scaled, self.constant(name + ".b", bias)], name)
+        """x @ weight + bias, multiplied in floats."""
+        wide = self.add("DequantizeLinear", self.stored(name, weight), name + ".w", axis=1)
+        product = self.add("MatMul", [x, wide], name + ".product")
+        return self.add("Add", [product, self.constant(name + ".b", bias)], name)
+
+    def rounded(self, x: str, zero: int) -> str:
+        """x, which is counted in steps, as uint8."""
+        return self.add("QuantizeLinear", [x, "one", self.constant(x + ".zero", np.array(zero, np.uint8))], x + ".int")
+
+    def counted(self, x: str, steps: Array | None) -> str:
+        """x in steps of each feature."""
+        return x if steps is None else self.add("Mul", [x, self.constant(x + ".steps", 1 / steps)], x + ".counted")
+
+    def product(self, x: str, name: str, weight: Array, bias: Array, steps: Array | None, zero: int = MIDDLE) -> str:
+        """x @ weight + bias, multiplied in integers, where x is counted in steps; without steps, in floats.
+
+        The operator is one of ONNX Runtime's that OpenVINO reads, too; in the standard's it takes half as long again.
+        """
+        if steps is None:
+            return self.linear(x, name, weight, bias)
+        whole, scale = self.stored(name, weight * steps[:, None])
+        inputs = [self.rounded(x, zero), whole, "one", scale, x + ".zero", "", self.constant(name + ".b", bias)]
+        return self.add("MatMulIntegerToFloat", inputs, name, domain="com.microsoft")
 
     def norm(self, x: str, name: str, weight: Array, bias: Array) -> str:
         """Layer normalisation over the last axis."""
@@ -79,14 +99,16 @@ class Graph:
         return self.add("Mul", [double, "half"], name)
 
 
-def build_graph(weights: dict[str, Array], lexical: Lexical | None) -> onnx.ModelProto:
-    """The whole model from its weights by name; without ``lexical`` toxicity is what the encoder says alone."""
+def build_graph(
+    weights: dict[str, Array], heads: Collection[str], lexical: Lexical | None, reach: Reach | None
+) -> onnx.ModelProto:
+    """The whole model from its weights by name, with the heads named.
+
+    Without ``lexical`` toxicity is what the encoder says alone; without ``reach`` everything is multiplied in floats.
+    """
     g = Graph()
     for name, value in (("root_two", 2**0.5), ("one", 1.0), ("half", 0.5), ("masked", -10000.0), ("least", 1e-9)):
         g.constant(name, np.array(value, np.float32))
-    for name, value in (("steps", 127.0), ("half_up", 128.5), ("tiny", 1e-6)):
-        g.constant(name, np.array(value, np.float32))
-    g.constant("middle", np.array(128, np.uint8))
     g.constant("root_size", np.array(HEAD_SIZE**0.5, np.float32))
     g.constant("split_shape", np.array([0, 0, 3 * ATTENTION_HEADS, HEAD_SIZE], np.int64))
     g.constant("join_shape", np.array([0, 0, WIDTH], np.int64))
@@ -98,10 +120,10 @@ def build_graph(weights: dict[str, Array], lexical: Lexical | None) -> onnx.Mode
     hidden = g.add("Unsqueeze", [g.add("Sub", ["one", mask], "unmasked"), "axes12"], "hidden")
     bias = g.add("Mul", [hidden, "masked"], "attention_bias")
     for layer in range(LAYERS):
-        x = _layer(g, x, bias, f"encoder.encoder.layer.{layer}.", f"layer{layer}", weights)
+        x = _layer(g, x, bias, f"encoder.encoder.layer.{layer}.", f"layer{layer}", weights, reach)
     features = _pool(g, x, mask)
     _embedding(g)
-    for head in HEADS:
+    for head in heads:
         name = f"heads.{head}."
         hidden_layer = g.linear(
             features, head + ".hidden", weights[name + "hidden.weight"].T, weights[name + "hidden.bias"]
@@ -118,10 +140,13 @@ def build_graph(weights: dict[str, Array], lexical: Lexical | None) -> onnx.Mode
         helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
         for name in ("input_ids", "attention_mask", "token_type_ids")
     ]
-    outputs = [helper.make_tensor_value_info(h, TensorProto.FLOAT, ["batch", n]) for h, n in HEADS.items()]
+    outputs = [
+        helper.make_tensor_value_info(h, TensorProto.FLOAT, ["batch", n]) for h, n in HEADS.items() if h in heads
+    ]
     outputs.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", WIDTH]))
     graph = helper.make_graph(g.nodes, "otel-agent-eval-builtin", inputs, outputs, g.initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], producer_name="otel-agent-eval")
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, producer_name="otel-agent-eval")
     model.ir_version = 8
     onnx.checker.check_model(model)
     return model
@@ -134,7 +159,8 @@ def _embed(g: Graph, weights: dict[str, Array]) -> str:
     scale = np.maximum(np.abs(words).max(axis=1, keepdims=True), 1e-8) / 127.0
     g.constant("words.int8", np.clip(np.round(words / scale), -127, 127).astype(np.int8))
     g.constant("words.scale", scale.astype(np.float32))
-    g.constant("positions", weights[prefix + "position_embeddings.weight"])
+    g.constant("positions.half", weights[prefix + "position_embeddings.weight"].astype(np.float16))
+    g.add("Cast", ["positions.half"], "positions", to=TensorProto.FLOAT)
     g.constant("types", weights[prefix + "token_type_embeddings.weight"])
     g.constant("zero", np.array([0], np.int64))
     rows = g.add("Cast", [g.add("Gather", ["words.int8", "input_ids"], "rows")], "rows.wide", to=TensorProto.FLOAT)
@@ -147,12 +173,37 @@ def _embed(g: Graph, weights: dict[str, Array]) -> str:
     return g.norm(total, "embedding_norm", weights[prefix + "LayerNorm.weight"], weights[prefix + "LayerNorm.bias"])
 
 
-def _layer(g: Graph, x: str, bias: str, prefix: str, name: str, weights: dict[str, Array]) -> str:
-    attention = prefix + "attention."
+def _layer(g: Graph, x: str, bias: str, prefix: str, name: str, weights: dict[str, Array], reach: Reach | None) -> str:
+    def steps(layer: str, weight: Array, zero: int = MIDDLE) -> Array | None:
+        return None if reach is None else _steps(reach[layer], weight, zero)
+
+    attention, out = prefix + "attention.self.", prefix + "attention.output."
+    first, second = prefix + "intermediate.dense", prefix + "output."
     parts = ("query", "key", "value")
-    joined = np.concatenate([weights[f"{attention}self.{p}.weight"].T for p in parts], axis=1)
-    joined_bias = np.concatenate([weights[f"{attention}self.{p}.bias"] for p in parts])
-    mixed = g.linear(x, name + ".qkv", joined, joined_bias)
+    joined = np.concatenate([weights[f"{attention}{p}.weight"].T for p in parts], axis=1)
+    joined_bias = np.concatenate([weights[f"{attention}{p}.bias"] for p in parts])
+    project, project_bias = weights[out + "dense.weight"].T, weights[out + "dense.bias"]
+    own = steps(attention + "query", joined)
+    # What attention gives is made of values: they come out counted in the steps of the product after it.
+    values, of_values = np.s_[2 * WIDTH :], steps(out + "dense", project)
+    if of_values is not None:
+        joined[:, values] /= of_values
+        joined_bias[values] /= of_values
+    mixed = g.product(g.counted(x, own), name + ".qkv", joined, joined_bias, own)
+    context = _attention(g, mixed, bias, name)
+    projected = g.product(context, name + ".projected", project, project_bias, of_values)
+    x = _add_and_norm(g, projected, x, name + ".norm1", out + "LayerNorm.", weights)
+    widen, widen_bias = weights[first + ".weight"].T, weights[first + ".bias"]
+    own = steps(first, widen)
+    wide = g.gelu(g.product(g.counted(x, own), name + ".wide", widen, widen_bias, own), name + ".gelu")
+    narrow, narrow_bias = weights[second + "dense.weight"].T, weights[second + "dense.bias"]
+    own = steps(second + "dense", narrow, GELU_ZERO)
+    low = g.product(g.counted(wide, own), name + ".narrow", narrow, narrow_bias, own, GELU_ZERO)
+    return _add_and_norm(g, low, x, name + ".norm2", second + "LayerNorm.", weights)
+
+
+def _attention(g: Graph, mixed: str, bias: str, name: str) -> str:
+    """The context from queries, keys and values side by side."""
     shaped = g.add("Reshape", [mixed, "split_shape"], name + ".shaped")
     turned = g.add("Transpose", [shaped], name + ".turned", perm=[0, 2, 1, 3])
     query = g.add("Split", [turned], name + ".part", outputs=3, axis=1)
@@ -162,24 +213,26 @@ def _layer(g: Graph, x: str, bias: str, prefix: str, name: str, weights: dict[st
     shares = g.add("Softmax", [g.add("Add", [raw, bias], name + ".biased")], name + ".shares", axis=-1)
     seen = g.add("MatMul", [shares, value], name + ".seen")
     back = g.add("Transpose", [seen], name + ".back", perm=[0, 2, 1, 3])
-    context = g.add("Reshape", [back, "join_shape"], name + ".context")
-    out = attention + "output."
-    projected = g.linear(context, name + ".projected", weights[out + "dense.weight"].T, weights[out + "dense.bias"])
-    x = g.norm(
-        g.add("Add", [projected, x], name + ".sum1"),
-        name + ".norm1",
-        weights[out + "LayerNorm.weight"],
-        weights[out + "LayerNorm.bias"],
-    )
-    first, second = prefix + "intermediate.dense.", prefix + "output."
-    wide = g.gelu(g.linear(x, name + ".wide", weights[first + "weight"].T, weights[first + "bias"]), name + ".gelu")
-    narrow = g.linear(wide, name + ".narrow", weights[second + "dense.weight"].T, weights[second + "dense.bias"])
-    return g.norm(
-        g.add("Add", [narrow, x], name + ".sum2"),
-        name + ".norm2",
-        weights[second + "LayerNorm.weight"],
-        weights[second + "LayerNorm.bias"],
-    )
+    return g.add("Reshape", [back, "join_shape"], name + ".context")
+
+
+def _add_and_norm(g: Graph, new: str, old: str, name: str, prefix: str, weights: dict[str, Array]) -> str:
+    total = g.add("Add", [new, old], name + ".sum")
+    return g.norm(total, name, weights[prefix + "weight"], weights[prefix + "bias"])
+
+
+def _steps(reach: Array, weight: Array, zero: int = MIDDLE) -> Array:
+    """The step of each feature, so that all that it reaches fits into 256 steps around ``zero``.
+
+    A feature that reaches far gets long steps, and its row of the weight is multiplied by as much: the difficulty is
+    divided between the two.
+    """
+    most = MARGIN * np.maximum(reach, LEAST * np.median(reach))
+    shape = most**BALANCE / np.maximum(np.abs(weight).max(axis=1), 1e-3) ** (1 - BALANCE)
+    unit = (most / shape).max() / (255 - zero)
+    if zero == GELU_ZERO:
+        unit = max(unit, GELU_LOWEST / shape.min() / zero)
+    return (unit * shape).astype(np.float32)
 
 
 def _pool(g: Graph, x: str, mask: str) -> str:
@@ -223,14 +276,20 @@ def _embedding(g: Graph) -> None:
     g.add("Div", ["mean", g.add("Max", [length, "least"], "mean.norm.least")], "embedding")
 
 
-def export(model: MultiHead, folder: Path, lexical: Lexical | None = None) -> Path:
-    """Write model.onnx and tokenizer.json into ``folder``."""
+def export(
+    model: MultiHead,
+    folder: Path,
+    heads: Collection[str] = HEADS,
+    lexical: Lexical | None = None,
+    reach: Reach | None = None,
+) -> Path:
+    """Write model.onnx and tokenizer.json into ``folder``; without ``reach``, to be multiplied in floats."""
     from tokenizers import Tokenizer
 
     weights = {name: value.detach().float().numpy() for name, value in model.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "model.onnx"
-    onnx.save(build_graph(weights, lexical), str(path))
+    onnx.save(build_graph(weights, heads, lexical, reach), str(path))
     tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -242,10 +301,14 @@ def main() -> None:
     """Parse options and export."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the labelled sets")
+    parser.add_argument("--heads", nargs="+", choices=HEADS, default=[*HEADS], help="heads to export")
     parser.add_argument("--lexical", type=Path, help="what training.lexical wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     options = parser.parse_args()
-    path = export(build(options.checkpoint), options.out, Lexical.load(options.lexical) if options.lexical else None)
+    model = build(options.checkpoint)
+    lexical = Lexical.load(options.lexical) if options.lexical else None
+    path = export(model, options.out, options.heads, lexical, reach_on(model, options.data, options.heads))
     print(path, f"{path.stat().st_size / 1e6:.1f} MB")
 
 
