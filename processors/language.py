@@ -29,7 +29,7 @@ _LONG, _SHORT = 40, 8
 _FEWEST_WORDS, _FEWEST_LETTERS = 3, 18
 """Less tells nothing."""
 
-_NAME = re.compile(r"https?://\S+|\S*[@#/\\_]\S*")
+_NAME = re.compile(r"[@#/\\_]")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -101,7 +101,7 @@ def _margin(words: Iterable[str]) -> float:
 def _words(piece: str) -> list[str]:
     if not piece.isascii():
         piece = unicodedata.normalize("NFKC", piece)  # fancy letters are Latin
-    return _WORD.findall(_NAME.sub(" ", piece))
+    return _WORD.findall(" ".join(run for run in piece.split() if not _NAME.search(run)))
 
 
 def _without_names(words: Sequence[str]) -> list[str]:

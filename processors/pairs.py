@@ -15,7 +15,7 @@ _CLOSEST = 8
 """Pairs of a part of the question and a part of the text that are read together, the closest ones first."""
 _OVERLAP = 32
 """Words that neighbouring parts of a long question have in common."""
-_AT_ONCE = 64
+_AT_ONCE = 16
 """Parts of a text that are made into tokens in one step."""
 _BLOCK = 512
 """Parts whose closeness to as many others is found in one step."""
@@ -80,11 +80,14 @@ class PairReader:
         Words that are no words (encoded data) can have any number of tokens. A part that comes again is left out.
         """
         found: dict[bytes, Ids] = {}
+        before = None
         for count, part in enumerate(sliding(words(text), size, stride), 1):
-            (ids,) = self._model.tokenizer.encode([" ".join(part)])
-            for window in spans(len(ids), self._size - 2):
-                own = array("I", ids[window])  # not a list: a text can have very many parts
-                found.setdefault(own.tobytes(), own)
+            if part != before:
+                (ids,) = self._model.tokenizer.encode([" ".join(part)])
+                for window in spans(len(ids), self._size - 2):
+                    own = array("I", ids[window])  # not a list: a text can have very many parts
+                    found.setdefault(own.tobytes(), own)
+                before = part
             if count % _AT_ONCE == 0:
                 yield
         return [*found.values()]

@@ -16,6 +16,7 @@ from otel_agent_eval.models.tokens import Tokenizer, Window
 
 _PIECE = 4_000
 """Characters; a multiple of the 100 letters at which the tokenizer cuts long words, so that cuts fall together."""
+_LONGEST_WORD = 200
 _STEP = 1_024
 """Tokens that a model reads in one step: some tens of milliseconds on two cores."""
 _AT_ONCE = 64
@@ -39,12 +40,13 @@ def finish(steps: Steps[_Result]) -> _Result:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Yield a text in pieces of at most 4,000 characters, cut at white space where there is some."""
+    """Yield a text in pieces of at most 4,000 characters, cut at white space or else at a mark if there is one."""
     start = 0
     while len(text) - start > _PIECE:
         end = start + _PIECE
         space = max(text.rfind(" ", start + 1, end), text.rfind("\n", start + 1, end))
-        end = space if space > 0 else end
+        mark = next((place for place in range(end, end - _LONGEST_WORD, -1) if not text[place - 1].isalnum()), end)
+        end = space if space > 0 else mark
         yield text[start:end]
         start = end
     yield text[start:]
@@ -53,13 +55,17 @@ def pieces(text: str) -> Iterator[str]:
 def words(text: str) -> Iterator[str]:
     """Yield the words of a text; of a run of characters without white space, parts."""
     for piece in pieces(text):
-        yield from piece.split()
+        for word in piece.split():
+            yield from (word[start : start + _LONGEST_WORD] for start in range(0, len(word), _LONGEST_WORD))
 
 
 def token_ids(text: str, tokenizer: Tokenizer) -> Iterator[int]:
     """Yield the token ids of a text, without special tokens."""
+    before, ids = None, []
     for piece in pieces(text):
-        yield from tokenizer.encode([piece])[0]
+        if piece != before:  # a long run of one letter takes long to encode
+            before, (ids,) = piece, tokenizer.encode([piece])
+        yield from ids
 
 
 def sliding(items: Iterable[_T], size: int, stride: int) -> Iterator[list[_T]]:
