@@ -1,0 +1,54 @@
+"""Writes the dashboard and Grafana's own alert rules: `python examples/grafana/build.py [--check]`.
+
+It needs grafana-foundation-sdk (`pip install '.[dev]'`).
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # the folder is no package
+
+import dashboard as answers  # noqa: E402 (after the path is known)
+import tempo_alerts  # noqa: E402 (after the path is known)
+from grafana_foundation_sdk.cog.encoder import JSONEncoder  # noqa: E402 (beside its users)
+
+from otel_agent_eval.config.alerts import Alerts  # noqa: E402 (beside its users)
+
+DASHBOARD = HERE / "dashboards" / "agent-eval.json"
+ALERTS = HERE / "provisioning" / "alerting" / "tempo-alerts.yaml"
+_NOTE = """\
+# Grafana-managed alert rules on Tempo's TraceQL metrics, for those without Prometheus. Written by
+# `python examples/grafana/build.py`. Checked: the shape, and the queries as text. Not run: Grafana and Tempo could not
+# be run where this was tested. Grafana needs the feature toggle tempoAlerting.
+"""
+
+
+def files() -> dict[Path, str]:
+    """Return what is written, by path."""
+    encoded = json.loads(JSONEncoder(sort_keys=True).encode(answers.build()))
+    rules = tempo_alerts.document(Alerts())
+    return {
+        DASHBOARD: json.dumps(encoded, indent=2, sort_keys=True) + "\n",
+        ALERTS: _NOTE + yaml.safe_dump(rules, sort_keys=False, width=1000),
+    }
+
+
+def main() -> None:
+    """Write the files, or say which are not up to date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    for path, text in files().items():
+        if check and (not path.exists() or path.read_text("utf-8") != text):
+            sys.exit(f"{path.name} is not up to date: run python examples/grafana/build.py")
+        if not check:
+            path.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
