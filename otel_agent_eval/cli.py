@@ -111,6 +111,49 @@ def score(
     score(file, output, metric or [], config)
 
 
+queue = typer.Typer(help="Look into the queue on disk, and send again what was parked.", no_args_is_help=True)
+app.add_typer(queue, name="queue")
+
+
+@queue.command("status")
+def queue_status(config: Config = None) -> None:
+    """Show what waits, for whom and how long already, and what cannot be read.
+
+    Works beside a running gateway and without one. The exit code is 1 where something cannot be read.
+    """
+    from otel_agent_eval.commands.queue import status
+
+    status(config)
+
+
+@queue.command("dead")
+def queue_dead(
+    destination: Annotated[str | None, typer.Argument(metavar="[EXPORTER]", help="Only of this destination.")] = None,
+    config: Config = None,
+) -> None:
+    """List the requests that a destination will never take as they are, with its reason."""
+    from otel_agent_eval.commands.queue import dead
+
+    dead(destination, config)
+
+
+@queue.command("resend")
+def queue_resend(
+    destination: Annotated[str, typer.Argument(metavar="EXPORTER", help="Whose dead letters.")],
+    to: Annotated[str | None, typer.Option("--to", metavar="EXPORTER", help="Send them to another.")] = None,
+    config: Config = None,
+) -> None:
+    """Send everything that was parked for a destination again.
+
+    A running gateway does so at once, else the next that is started.
+
+    Example: `otel-agent-eval queue resend otlp/tempo --config gateway.yaml`
+    """
+    from otel_agent_eval.commands.queue import resend
+
+    resend(destination, to, config)
+
+
 @app.command()
 def demo() -> None:
     """Replay recorded agent traces through a gateway on this machine, and show the answers with their scores."""

@@ -56,6 +56,18 @@ class Folder:
             self.release()
             raise
 
+    def owner(self) -> int:
+        """Return the process that uses the folder now, 0 for none."""
+        try:
+            with (self.path / _LOCK).open("rb") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return int(lock.read(20) or 0)
+        except (OSError, ValueError):
+            pass
+        return 0
+
     def release(self) -> None:
         """Let another process have it."""
         if self._lock >= 0:

@@ -118,6 +118,8 @@ def recover(folder: Folder) -> Recovered:
         segment = Segment(number, closed=True, done=_done(folder, number))
         try:
             _read_segment(folder, segment, found, is_last=number == numbers[-1])
+        except FileNotFoundError:  # delivered meanwhile
+            continue
         except OSError:
             found.unreadable.append(Unreadable(folder.segment(number).name, 0, segment.size, unfinished=False))
         found.segments.append(segment)
