@@ -31,7 +31,7 @@ def prepare(name: str) -> None:
     sys.stderr.write(f"preparing {ROOT.name}/{name} ...\n")
     venv.create(ROOT / name, with_pip=True, clear=True)
     pip = [ROOT / name / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--requirement", requirements], check=True)
+    subprocess.run([*pip, "--requirement", requirements], check=True, cwd=ROOT.parent)  # where the project is `.`
     stamp.touch()
 
 
