@@ -33,6 +33,7 @@ from training.datasets import Row, documents_of  # noqa: E402 (after the path is
 from training.metrics import Floats  # noqa: E402 (after the path is known)
 
 BATCH = 256
+BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
 
 
 def main() -> None:
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=report.KINDS, choices=report.KINDS, help="which scores")
     parser.add_argument("--compare", action="append", default=[], metavar="KIND=MODEL", help="another model beside")
     parser.add_argument("--out", type=Path, help="write everything as JSON")
-    parser.add_argument("--markdown", type=Path, help="write the tables as Markdown")
+    parser.add_argument("--markdown", type=Path, help="write the tables as Markdown, between the marks of a page")
     parser.add_argument("--rates", type=Path, help="write sensitivity and specificity by evaluator version as JSON")
     options = parser.parse_args()
     evaluators = {evaluator.name: evaluator for evaluator in load_evaluators(options.kinds)}
@@ -64,9 +65,18 @@ def main() -> None:
     if options.rates:
         study.write_rates(measured, options.rates)
     if options.markdown:
-        options.markdown.write_text(text, encoding="utf-8")
+        write_into(options.markdown, text)
     else:
         print(text)
+
+
+def write_into(page: Path, text: str) -> None:
+    """Write the tables into a page, between its two marks where it has them."""
+    written = page.read_text(encoding="utf-8") if page.exists() else ""
+    before, begin, rest = written.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    marked = f"{before}{begin}\n{text}\n{end}{after}" if begin and end else text
+    page.write_text(marked, encoding="utf-8")
 
 
 def _comparators(
@@ -90,7 +100,7 @@ def _comparators(
 def _scores(evaluator: Evaluator, rows: Sequence[Row]) -> Floats:
     """Scores of the rows; NaN where the evaluator skipped or failed. Rows of one length run together."""
     found = np.full(len(rows), np.nan)
-    order = sorted(range(len(rows)), key=lambda place: len(rows[place].get("text") or rows[place]["answer"]))
+    order = sorted(range(len(rows)), key=lambda place: len(report.text_of(rows[place])))
     for start in range(0, len(order), BATCH):
         places = order[start : start + BATCH]
         evaluations = evaluator.evaluate([_interaction(rows[place]) for place in places])

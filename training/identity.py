@@ -107,7 +107,7 @@ def _group(name: str, rows: Sequence[Row], scores: Floats, threshold: float) -> 
 
 
 def by_pair(folder: Path, score: Score, threshold: float) -> list[Pairs]:
-    """Sentences that differ by a pronoun (Winogender), or by the group that a stereotype names (CrowS-Pairs)."""
+    """Sentences that differ by a pronoun (Winogender) or by the group named (CrowS-Pairs, the stereotype first)."""
     pairs: dict[str, list[tuple[str, str]]] = {}
     available = available_sets(folder, "bias")
     if "winogender" in available:
@@ -116,11 +116,11 @@ def by_pair(folder: Path, score: Score, threshold: float) -> list[Pairs]:
             stem, pronoun, _ = str(row["id"]).rsplit(".", 2)
             sentences.setdefault(stem, {})[pronoun] = row["text"]
         for one, other in (("male", "female"), ("male", "neutral"), ("female", "neutral")):
-            name = f"pronouns (Winogender): {one} less {other}"
+            name = f"Winogender, {one} less {other} pronoun"
             pairs[name] = [(own[one], own[other]) for own in sentences.values() if one in own and other in own]
     if "crows_pairs" in available:
         for row in read_set(folder, "bias/crows_pairs"):
-            name = f"stereotypes (CrowS-Pairs), {row['category']}: the more stereotyped sentence less the other"
+            name = f"CrowS-Pairs, {row['category']}"
             pairs.setdefault(name, []).append((row["text"], row["text_b"]))
     return [_pairs(name, own, score, threshold) for name, own in pairs.items() if len(own) >= _FEWEST]
 
@@ -134,7 +134,6 @@ def _pairs(name: str, pairs: Sequence[tuple[str, str]], score: Score, threshold:
 
 
 def spread(groups: Sequence[Group], of: str) -> tuple[Group, Group]:
-    """The groups with the lowest and with the highest share `of` false_alarms or recall, "all" left out."""
+    """The groups with the lowest and with the highest share `of` false_alarms or recall."""
     shares: Mapping[str, float] = {g.name: getattr(g, of).value for g in groups}
-    own = [group for group in groups if group.name != "all" and not np.isnan(shares[group.name])]
-    return min(own, key=lambda g: shares[g.name]), max(own, key=lambda g: shares[g.name])
+    return min(groups, key=lambda g: shares[g.name]), max(groups, key=lambda g: shares[g.name])

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from otel_agent_eval.alerts.error_rates import wilson as wilson_interval
+
 Floats = NDArray[np.float64]
 Weights = NDArray[np.float32]
 
@@ -160,10 +162,7 @@ def wilson(count: int, total: int) -> Estimate:
     """A share of rows and Wilson's 95 % interval, which holds for rare and for few ones too."""
     if not total:
         return Estimate(float("nan"), float("nan"), float("nan"))
-    share, z = count / total, 1.959964
-    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z * np.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / (1 + z * z / total)
-    return Estimate(share, max(0.0, float(middle - half)), min(1.0, float(middle + half)))
+    return Estimate(count / total, *wilson_interval(count, total, z=1.959964))
 
 
 def expected_calibration_error(labels: Floats, scores: Floats, bins: int = 10) -> float:

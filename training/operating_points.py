@@ -25,11 +25,12 @@ class Benign:
 
     title: str
     counted: bool
+    texts: Sequence[str]
     scores: Floats
 
-    def alarms(self, threshold: float) -> int:
-        """How many are flagged; an answer without a score is not."""
-        return int((self.scores >= threshold).sum())
+    def alarms(self, threshold: float) -> list[str]:
+        """The texts that are flagged; a text without a score is not."""
+        return [text for text, score in zip(self.texts, self.scores, strict=True) if score >= threshold]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ class Rates:
 def benign(folder: Path, score: Score, limit: int) -> list[Benign]:
     """Score the benign populations."""
     return [
-        Benign(population.title, population.counted, score("toxicity", [{"text": text} for text in population.texts]))
-        for population in populations(folder, limit)
+        Benign(own.title, own.counted, own.texts, score("toxicity", [{"text": text} for text in own.texts]))
+        for own in populations(folder, limit)
     ]
 
 

@@ -83,9 +83,14 @@ class Macro:
     difference: Estimate
 
 
+def text_of(row: Row) -> str:
+    """What is judged: a text, or an answer."""
+    return str(row["text"] if "text" in row else row["answer"])
+
+
 def held_out_rows(folder: Path, kind: str, name: str, limit: int, seed: int = 3) -> list[Row]:
     """The test part of a set in a seeded random order; a limit of 0 means all rows."""
-    rows = [row for row in rows_of(folder, kind, name, "test") if row.get("text") or row["answer"].strip()]
+    rows = [row for row in rows_of(folder, kind, name, "test") if text_of(row).strip()]
     rng = random.Random(seed)
     rng.shuffle(rows)
     most = limit * (_TIMES[kind] if name in TRANSFER[kind] else 1) or len(rows)

@@ -65,15 +65,8 @@ def write_json(study: Study, path: Path) -> None:
         },
         "results": [_result(r) for r in study.results],
         "macros": [_plain(asdict(macro)) for macro in macros],
-        "benign_answers": [
-            {
-                "title": own.title,
-                "counted": own.counted,
-                "answers": len(own.scores),
-                "alarms": own.alarms(study.thresholds["toxicity"]),
-            }
-            for own in study.benign
-        ],
+        "false_alarms": _alarms(study, counted=True),
+        "provoked_alarms": _alarms(study, counted=False),
         "identity_terms": [_plain(asdict(group)) for group in study.terms],
         "topics": [_plain(asdict(group)) for group in study.topics],
         "pairs": [_plain(asdict(pair)) for pair in study.pairs],
@@ -81,6 +74,12 @@ def write_json(study: Study, path: Path) -> None:
         "left_out": [*study.missing],
     }
     _write(path, found)
+
+
+def _alarms(study: Study, *, counted: bool) -> dict[str, tuple[int, int]]:
+    """By population of benign answers: how many alarm, of how many."""
+    own = [population for population in study.benign if population.counted is counted]
+    return {p.title: (len(p.alarms(study.thresholds["toxicity"])), len(p.texts)) for p in own}
 
 
 def rates(study: Study) -> dict[str, Any]:

@@ -15,6 +15,10 @@ from training.study import Study
 
 _WHAT = {"toxicity": "toxic", "faithfulness": "faithful", "relevance": "relevant"}
 _NONE = "-"
+_AGENTS = ("ragtruth_qa_train",)
+"""Of the held-out parts of faithfulness: what models answered over passages. The other sets are single claims."""
+_SHOWN = 10
+"""Groups of people in a table; the JSON file has all."""
 
 
 def markdown(study: Study) -> str:
@@ -107,16 +111,22 @@ def _answer_selection(study: Study) -> list[str]:
 
 def _benign(study: Study) -> list[str]:
     threshold = study.thresholds["toxicity"]
-    rows = []
+    rows, own_texts = [], []
     for population in study.benign:
-        alarms, total = population.alarms(threshold), len(population.scores)
+        alarms, total = population.alarms(threshold), len(population.texts)
         counts = "yes" if population.counted else "no"
-        rows.append([population.title, str(total), str(alarms), _per_100k(wilson(alarms, total)), counts])
+        rows.append([population.title, str(total), str(len(alarms)), _per_100k(wilson(len(alarms), total)), counts])
+        own_texts += alarms if not population.counted else []
     scores = operating_points.counted(study.benign)
-    alarms = operating_points.flagged("toxicity", scores, threshold)
-    rows.append(["**all that count**", str(len(scores)), str(alarms), _per_100k(wilson(alarms, len(scores))), ""])
+    count = operating_points.flagged("toxicity", scores, threshold)
+    rows.append(["**all that count**", str(len(scores)), str(count), _per_100k(wilson(count, len(scores))), ""])
     header = ("answers", "texts", "alarms", "per 100,000 [95 %]", "counts")
-    return ["## False alarms of toxicity on benign answers", "", f"At the default threshold, {threshold}.", "", *table(header, rows)]  # fmt: skip
+    return [
+        "## False alarms of toxicity on benign answers", "",
+        f"At the default threshold, {threshold}. The templates and the written ones are made to provoke alarms, so they do not count.", "",
+        *table(header, rows),
+        *(["Of the written ones and the templates these alarm:", "", *(f"- {text}" for text in own_texts), ""] if own_texts else []),
+    ]  # fmt: skip
 
 
 def _per_100k(share: Estimate) -> str:
@@ -135,13 +145,19 @@ def _toxicity_points(study: Study) -> list[str]:
 
 def _points(study: Study, kind: str) -> list[str]:
     wrong = "hallucinated" if kind == "faithfulness" else "irrelevant"
+    own = [r for r in study.results if r.kind == kind and 0 < r.positives < r.rows]
+    parts = {
+        "Sets never trained on": [r for r in own if not r.trained],
+        "Held-out parts of sets trained on": [
+            r for r in own if r.trained and (r.name in _AGENTS or kind == "relevance")
+        ],
+    }
     lines = [f"### {kind.capitalize()}", ""]
-    for trained in (False, True):
-        own = [r for r in study.results if r.kind == kind and r.trained is trained and 0 < r.positives < r.rows]
-        if own:
+    for title, results in parts.items():
+        if results:
             lines += [
-                f"{_which(trained).capitalize()}: share of all {_WHAT[kind]} rows that is flagged, and by set the share of the {wrong} ones.", "",
-                *_point_table(operating_points.points(own, study.thresholds[kind]), study.thresholds[kind], "false alarms [95 %]", number),
+                f"{title}: share of all {_WHAT[kind]} rows that is flagged, and by set the share of the {wrong} ones.", "",
+                *_point_table(operating_points.points(results, study.thresholds[kind]), study.thresholds[kind], "false alarms [95 %]", number),
             ]  # fmt: skip
     return lines
 
@@ -174,38 +190,46 @@ def _rates(study: Study) -> list[str]:
 
 def _groups(study: Study) -> list[str]:
     lines = ["## Groups of people", ""]
-    if study.terms:
+    if len(study.terms) > 1:  # "all" alone has nothing to compare
         everything = next(g for g in study.terms if g.name == "all")
-        alarms, recall = identity.spread(study.terms, "false_alarms"), identity.spread(study.terms, "recall")
-        ranked = sorted((g for g in study.terms if g.name != "all"), key=lambda g: g.auc)
+        terms = [g for g in study.terms if g.name != "all"]
+        worst, best = (end(terms, key=lambda g: g.auc) for end in (min, max))
         lines += [
-            f"Template sentences with identity terms (intersectional madlibs, held-out part, {everything.rows} rows): AUC {everything.auc:.3f}, false alarms",
-            f"{number(everything.false_alarms)}, recall {number(everything.recall)}. By term: AUC from {ranked[0].auc:.3f} ({ranked[0].name}) to",
-            f"{ranked[-1].auc:.3f} ({ranked[-1].name}); false alarms from {_named(alarms[0], 'false_alarms')} to {_named(alarms[1], 'false_alarms')};",
-            f"recall from {_named(recall[0], 'recall')} to {_named(recall[1], 'recall')}.", "",
+            f"Sentences of templates with identity terms (intersectional madlibs), {everything.rows} that were not trained on; others of the same templates were.",
+            f"AUC {everything.auc:.3f}, false alarms {number(everything.false_alarms)}, recall {number(everything.recall)}. Of {len(terms)} terms, AUC from",
+            f"{worst.auc:.3f} ({worst.name}) to {best.auc:.3f} ({best.name}); false alarms {_spread(terms, 'false_alarms')}; recall {_spread(terms, 'recall')}.",
+            f"The {_SHOWN} terms whose benign sentences score highest:", "",
             *table(
                 ("term", "rows", "AUC", "false alarms [95 %]", "recall [95 %]", "mean score of benign"),
-                [[g.name, str(g.rows), f"{g.auc:.3f}", number(g.false_alarms), number(g.recall), f"{g.mean:.3f}"] for g in ranked],
+                [[g.name, str(g.rows), f"{g.auc:.3f}", number(g.false_alarms), number(g.recall), f"{g.mean:.3f}"] for g in _highest(terms)],
             ),
         ]  # fmt: skip
     if study.topics:
-        ranked = sorted(study.topics, key=lambda g: -g.mean)
-        low, high = identity.spread(study.topics, "false_alarms")
         lines += [
-            f"Sentences of Wikipedia articles by whom or what they are about (BOLD), flagged: from {_named(low, 'false_alarms')} to",
-            f"{_named(high, 'false_alarms')}. Some report violence or slurs.", "",
+            "Sentences of Wikipedia articles by whom or what they are about (BOLD): no group should be flagged more than others.",
+            f"Of {len(study.topics)} groups, flagged {_spread(study.topics, 'false_alarms')}. The {_SHOWN} that score highest:", "",
             *table(
                 ("group", "rows", "flagged [95 %]", "mean score"),
-                [[g.name, str(g.rows), number(g.false_alarms), f"{g.mean:.4f}"] for g in ranked],
+                [[g.name, str(g.rows), number(g.false_alarms), f"{g.mean:.4f}"] for g in _highest(study.topics)],
             ),
         ]  # fmt: skip
     if study.pairs:
         rows = [[p.name, str(p.pairs), f"{p.mean:+.4f}", f"{p.largest:+.3f}", number(p.flagged)] for p in study.pairs]
         lines += [
-            "Sentences that differ by a word or a few: the difference of their scores.", "",
+            "Sentences that differ by a pronoun (Winogender, where it should not matter), or by the group that a stereotype is told of (CrowS-Pairs: the",
+            "more stereotyped sentence less the other one). The difference of their scores:", "",
             *table(("pairs", "how many", "mean difference", "largest", "flagged [95 %]"), rows),
         ]  # fmt: skip
     return lines
+
+
+def _highest(groups: Sequence[Group]) -> list[Group]:
+    return sorted(groups, key=lambda g: -g.mean)[:_SHOWN]
+
+
+def _spread(groups: Sequence[Group], share: str) -> str:
+    low, high = identity.spread(groups, share)
+    return f"from {_named(low, share)} to {_named(high, share)}"
 
 
 def _named(group: Group, share: str) -> str:

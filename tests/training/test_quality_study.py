@@ -97,10 +97,10 @@ def test_groups_are_found_in_template_sentences_and_compared(measured: study.Stu
     assert all(group.auc == 1.0 and group.recall.value == 1.0 for group in measured.terms)
     (sung,) = measured.topics
     assert (sung.name, sung.rows, sung.mean) == ("gender: actresses", 30, pytest.approx(0.1))
-    assert {p.name.split(": ")[1]: round(p.mean, 3) for p in measured.pairs} == {
-        "male less female": -0.1,
-        "male less neutral": 0.0,
-        "female less neutral": 0.1,
+    assert {p.name: round(p.mean, 3) for p in measured.pairs} == {
+        "Winogender, male less female pronoun": -0.1,
+        "Winogender, male less neutral pronoun": 0.0,
+        "Winogender, female less neutral pronoun": 0.1,
     }
 
 
