@@ -46,14 +46,14 @@ def severe_alarms(folder: Path, threshold: float) -> str:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # training/ is not part of the installed package
     from otel_agent_eval.evaluation import Interaction, Scored  # noqa: PLC0415 (it loads models)
     from otel_agent_eval.processors.registry import load_evaluators  # noqa: PLC0415
-    from training import report  # noqa: PLC0415
+    from training.benign_answers import populations  # noqa: PLC0415
 
     (evaluator,) = load_evaluators(["toxicity"])
     alarms = total = 0
-    for title, texts in report.benign_populations(folder).items():
-        if not title.startswith(TEMPLATES):
-            for start in range(0, len(texts), 32):
-                found = evaluator.evaluate([Interaction(answer=text) for text in texts[start : start + 32]])
+    for population in populations(folder, limit=600):
+        if population.counted:
+            for start in range(0, len(population.texts), 32):
+                found = evaluator.evaluate([Interaction(answer=text) for text in population.texts[start : start + 32]])
                 alarms += sum(isinstance(e, Scored) and e.score >= threshold for e in found)
                 total += len(found)
     return f"severe false alarms at {threshold:g}: {alarms} of {total} benign answers"
