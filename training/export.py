@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from training.lexical import PAIR, ROWS, Lexical
+from training.lexical import PAIR, PIECES, ROWS, Lexical
 from training.model import HEADS, MultiHead, base_folder, build
 from training.reach import Reach, reach_on
 
@@ -249,14 +249,16 @@ def _by_words(g: Graph, mask: str, lexical: Lexical) -> str:
     """What ``lexical`` adds to each logit [batch, 6]: to that of "toxic", nothing to the categories."""
     g.constant("lexical.pieces", lexical.pieces.astype(np.float16))
     g.constant("lexical.pairs", lexical.pairs.astype(np.float16))
-    g.constant("lexical.factor", np.array(PAIR, np.int64))
+    # The first piece's share of the row is looked up, for the product is more than some runtimes count exactly.
+    g.constant("lexical.places", (np.arange(PIECES) * PAIR % ROWS).astype(np.int32))
     g.constant("lexical.rows", np.array(ROWS, np.int64))
     g.constant("last", np.array([-1], np.int64))
     g.constant("far", np.array([np.iinfo(np.int64).max], np.int64))
     first = g.add("Slice", ["input_ids", "zero", "last", "axis1"], "pair.first")
     second = g.add("Slice", ["input_ids", "axis1", "far", "axis1"], "pair.second")
-    product = g.add("Mul", [first, "lexical.factor"], "pair.product")
-    pairs = g.add("Mod", [g.add("Add", [product, second], "pair.sum"), "lexical.rows"], "pairs")
+    places = g.add("Gather", ["lexical.places", first], "pair.places")
+    wide = g.add("Cast", [places], "pair.wide", to=TensorProto.INT64)
+    pairs = g.add("Mod", [g.add("Add", [wide, second], "pair.sum"), "lexical.rows"], "pairs")
     later = g.add("Slice", [mask, "axis1", "far", "axis1"], "mask.later")
     totals = []
     for table, rows, kept in (("lexical.pieces", "input_ids", mask), ("lexical.pairs", pairs, later)):
