@@ -65,6 +65,8 @@ class PairVerifier:
 def supporting_labels(card: Card, labels: Sequence[str] = ()) -> list[int]:
     """Return the positions of the labels that mean supported. Raises `ModelError` where there is none."""
     if card.kind is Kind.HHEM:
+        if labels:
+            raise ModelError("HHEM knows what supported means: leave labels out")
         return [1]
     found = card.find(labels) or card.known(_SUPPORTED) or ([0] if len(card.labels) == 1 else [])
     if not found:

@@ -39,6 +39,8 @@ class PretrainedRelevance:
 
     def __init__(self, model: PretrainedModel, labels: Sequence[str]) -> None:
         if model.card.kind is Kind.ENCODER:
+            if labels:
+                raise ModelError("a bi-encoder has no labels: leave them out")
             self._scorer: _Scorer = _Cosine(model)
         else:
             self._scorer = _CrossEncoder(model, labels)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from otel_agent_eval.commands.score import score
 from otel_agent_eval.evaluation import Interaction, Scored
 from otel_agent_eval.models import builtin
 from otel_agent_eval.models.pretrained.model import load_pretrained
@@ -73,6 +74,12 @@ DAMAGE = [
     ("config.json", None, "is not a model: there is no config.json in it"),
     ("config.json", b"{", r"config\.json is damaged: it is no JSON"),
     ("config.json", b"[]", r"config\.json is damaged: it holds no object"),
+    (
+        "config.json",
+        b'{"architectures": ["XForTokenClassification"]}',
+        "gives an output of 2 dimensions; a token class",
+    ),
+    ("config.json", b'{"architectures": ["XForSequenceClassification"]}', "gives 6 labels; config.json names 2"),
     ("config.json", b'{"architectures": ["LlamaForCausalLM"]}', "its architecture is LlamaForCausalLM"),
     ("config.json", b'{"architectures": ["X"], "id2label": {"a": "b"}}', "its architecture is X"),
     ("tokenizer.json", b"{}", r"tokenizer\.json cannot be loaded as a tokenizer"),
@@ -94,6 +101,27 @@ def test_what_is_wrong_is_said_in_one_clear_error(folder: Path, name: str, conte
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nowhere does not exist"):
         load_pretrained(str(tmp_path / "nowhere"), threads=1)
+
+
+def test_answers_in_a_file_are_scored_by_the_model_of_the_configuration(folder: Path, tmp_path: Path) -> None:
+    config, rows, scored = tmp_path / "gateway.yaml", tmp_path / "rows.jsonl", tmp_path / "scored.jsonl"
+    settings = {"toxicity": {"model": str(folder), "threshold": 0.4, "labels": ["insult"]}}
+    pipelines = {"traces": {"receivers": ["otlp"], "processors": ["agent_eval"], "exporters": ["console"]}}
+    receivers = {"otlp": {"protocols": {"grpc": {"endpoint": "127.0.0.1:4317"}}}}
+    parts = {
+        "receivers": receivers,
+        "processors": {"agent_eval": {"evaluators": settings}},
+        "exporters": {"console": {}},
+    }
+    config.write_text(json.dumps(parts | {"service": {"pipelines": pipelines}}), "utf-8")
+    rows.write_text(json.dumps({"id": 1, "answer": "You are an idiot."}), "utf-8")
+    score(rows, scored, (), config)
+    (row,) = (json.loads(line) for line in scored.read_text("utf-8").splitlines())
+    (judge,) = load_evaluators(["toxicity"], choices={"toxicity": Choice(str(folder), ("insult",))})
+    (expected,) = judge.evaluate([Interaction(answer="You are an idiot.")])
+    assert isinstance(expected, Scored)
+    assert row["toxicity"]["score"] == pytest.approx(expected.score, abs=1e-6)
+    assert row["toxicity"]["threshold"] == 0.4
 
 
 def test_an_evaluator_of_a_plugin_takes_no_other_model(folder: Path) -> None:

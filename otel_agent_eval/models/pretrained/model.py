@@ -52,8 +52,6 @@ class PretrainedModel:
         found: dict[int, FloatArray] = {}
         for group in pack([len(window.ids) for window in windows], _BUDGET):
             out = self.runtime.run(pad([windows[i] for i in group], self.card.padding), self.output)
-            if out.ndim != dimensions:
-                raise ModelError(f"{self.files.weights} gives an output of {out.ndim} dimensions, not {dimensions}")
             for i, row in zip(group, out, strict=True):
                 found[i] = row if dimensions == 2 else row[: len(windows[i].ids)]  # noqa: PLR2004
         return [found[i] for i in range(len(windows))]
@@ -91,7 +89,25 @@ def load_files(files: ModelFiles, threads: int) -> PretrainedModel:
     else:
         runtime, card = load_torch(files, card, threads)
         output = _OUTPUTS[card.kind][0]
-    return PretrainedModel(runtime, card, tokenizer, files, output)
+    model = PretrainedModel(runtime, card, tokenizer, files, output)
+    _try(model)
+    return model
+
+
+def _try(model: PretrainedModel) -> None:
+    """Run a model once: a file that is not what its configuration says is found at start. Raises `ModelError`."""
+    window = model.tokenizer.single(model.tokenizer.encode(["a"])[0])
+    try:
+        shape = model.runtime.run(pad([window], model.card.padding), model.output).shape
+    except Exception as error:
+        raise ModelError(f"{model.files.weights} does not run ({type(error).__name__})") from error
+    dimensions, labels = _OUTPUTS[model.card.kind][1], model.card.labels
+    if len(shape) != dimensions:
+        raise ModelError(
+            f"{model.files.weights} gives an output of {len(shape)} dimensions; a {model.card.kind} has {dimensions}"
+        )
+    if labels and shape[-1] != len(labels):
+        raise ModelError(f"{model.files.weights} gives {shape[-1]} labels; config.json names {len(labels)}")
 
 
 def _output_name(card: Card, names: Sequence[str]) -> str:
