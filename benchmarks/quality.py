@@ -93,7 +93,7 @@ def _comparators(
         if kind not in found or not model:
             sys.exit(f"--compare {wanted}: expected KIND=MODEL with one of {', '.join(kinds)}")
         (other,) = load_evaluators([kind], choices={kind: Choice(model)})
-        found[kind].append(Comparator(model, partial(_scores, other)))
+        found[kind].append(Comparator(other.version, partial(_scores, other)))
     return found, missing
 
 

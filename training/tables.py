@@ -20,6 +20,14 @@ _AGENTS = ("ragtruth_qa_train",)
 _SHOWN = 10
 """Groups of people in a table; the JSON file has all."""
 
+_PUBLISHED = (
+    ("ragtruth_qa_train", "f1_zero", "F1 of hallucinated", "SelfCheckGPT 0.437, GPT-4-turbo prompted 0.456, Llama-2-13B fine-tuned 0.682, Granite LoRA 0.722"),
+    ("ragtruth_qa_train", "balanced_accuracy", "balanced accuracy", "HHEM-2.1-Open 0.743"),
+    ("wice_claim_dev", "balanced_accuracy", "balanced accuracy", "MiniCheck-Flan-T5-L 0.722, GPT-4-turbo 0.804"),
+    ("jigsaw_wiki_sample", "auc", "AUC", "Detoxify original 0.986 (the mean over its labels)"),
+)  # fmt: skip
+"""Set, metric and what others report: RAGTruth's and MiniCheck's papers, the model cards of HHEM, Granite and Detoxify."""
+
 
 def markdown(study: Study) -> str:
     """All tables, the shortest first."""
@@ -28,6 +36,7 @@ def markdown(study: Study) -> str:
         _in_short(study),
         [*(f"- {line}" for line in study.missing), ""] if study.missing else [],
         *(_verdicts(kind, study) for kind in kinds),
+        _published(study),
         _answer_selection(study),
         *((_benign(study), _toxicity_points(study), _groups(study)) if study.benign else ()),
         *(_points(study, kind) for kind in kinds if kind != "toxicity"),
@@ -89,6 +98,20 @@ def _verdicts(kind: str, study: Study) -> list[str]:
         told = "; ".join(f"{word} on {len(names)} ({', '.join(names) or 'none'})" for word, names in found.items())
         lines.append(f"- **{kind}** beside {other}: {told}.")
     return [*lines, ""]
+
+
+def _published(study: Study) -> list[str]:
+    own = {result.name: result for result in study.results}
+    rows = [
+        [name, title, number(own[name].estimate(metric)), published]
+        for name, metric, title, published in _PUBLISHED
+        if name in own
+    ]
+    return [
+        "## Beside published numbers", "",
+        "For orientation: the published ones are of the sets' own test splits, so the rows differ.", "",
+        *table(("set", "number", "here [95 %]", "published"), rows),
+    ] if rows else []  # fmt: skip
 
 
 def _answer_selection(study: Study) -> list[str]:

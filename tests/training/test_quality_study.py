@@ -43,7 +43,9 @@ def made_sets(folder: Path) -> None:
 
     write_set(folder, "toxicity/convabuse_train", rows(60, text="turn {n} {score}"))
     write_set(folder, "toxicity/jigsaw_multilabel_tiny", rows(60, text="comment {n} {score}"))
-    write_set(folder, "faithfulness/rte", rows(60, answer="claim {n} {score}", context="document {n}", question=""))
+    claims = rows(60, answer="claim {n} {score}", context="document {n}", question="")
+    write_set(folder, "faithfulness/rte", claims)
+    write_set(folder, "faithfulness/wice_claim_dev", claims[:20])
     candidates = [row | {"question": f"question {i // 6}"} for i, row in enumerate(rows(60, answer="sentence {score}"))]
     write_set(folder, "relevance/wikiqa_train_dev", candidates)
     write_set(folder, "relevance/trecqa_train_dev", [])
@@ -74,6 +76,7 @@ def test_every_set_with_rows_is_measured(measured: study.Study) -> None:
         ("toxicity", "convabuse_train"),
         ("toxicity", "jigsaw_multilabel_tiny"),
         ("faithfulness", "rte"),
+        ("faithfulness", "wice_claim_dev"),
         ("relevance", "wikiqa_train_dev"),
     ]
     toxic = found["toxicity", "convabuse_train"]
@@ -145,6 +148,13 @@ def test_the_tables_are_markdown_and_name_every_set(measured: study.Study) -> No
     assert len(blocks) > 10
     for block in blocks:
         assert len({line.count("|") for line in block if line}) == 1, block[0]
+
+
+def test_published_numbers_stand_beside_those_of_their_set(measured: study.Study) -> None:
+    lines = tables.markdown(measured).split("\n")
+    (line,) = [line for line in lines if "MiniCheck-Flan-T5-L" in line]
+    assert line.startswith("| wice_claim_dev | balanced accuracy | 0.900 [")
+    assert not any("HHEM" in line for line in lines)  # its set is not here
 
 
 def test_a_difference_is_bold_only_where_its_interval_lies_above_zero() -> None:
