@@ -89,16 +89,18 @@ class Faithfulness:
     def _windows(
         self, judged: Sequence[tuple[Interaction, EvidenceIndex] | None], found: Sequence[list[_Claim]]
     ) -> Iterator[Window | None]:
-        """Yield the windows of every claim, None for what is none, and add the claims to `found`, by interaction."""
+        """Yield the windows of every claim, None for what is no new claim, and add the claims to `found`."""
         tokenizer = self._model.tokenizer
         for one, own in zip(judged, found, strict=True):
             if one is None:
                 continue
             interaction, index = one
+            seen: set[str] = set()
             for sentence in iter_claims(interaction.answer):
-                if sentence is None:
+                if sentence is None or sentence.text in seen:
                     yield None
                     continue
+                seen.add(sentence.text)
                 evidence, ground = index.select(sentence.text, interaction.question), index.ground(sentence.text)
                 read = self._in_context(sentence.text, interaction.question)
                 support, claim = tokenizer.encode([evidence.text, read])

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 _LEAST_LETTERS = 2
 MAX_WORDS = 80
-_MAX_CHARACTERS = 4_800
+_MAX_CHARACTERS = 2_400
 """A longer run of words, or of characters without a space, is cut, so that no sentence outgrows the model."""
+_LONG_WORD = 60
+"""Characters for which a sentence counts a word at least."""
 
 _ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof sr jr st mt vs etc eg ie e.g i.e cf al no nos vol fig figs pp inc ltd co corp dept est "
@@ -96,7 +98,7 @@ def iter_sentences(text: str) -> Iterator[Sentence]:
 
 def length_in_words(sentence: str) -> int:
     """How many words a sentence counts for: encoded data counts by its length."""
-    return max(len(sentence.split()), len(sentence) * MAX_WORDS // _MAX_CHARACTERS)
+    return max(len(sentence.split()), len(sentence) // _LONG_WORD)
 
 
 def is_claim(sentence: str) -> bool:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 
 from otel_agent_eval.evaluation import Direction, Evaluation, Evaluator, Interaction, Label, Part, Scored
+from otel_agent_eval.evaluation.evaluator import Steps
 from otel_agent_eval.models.runtime import ModelError
 
 
 class Echo:
-    """Scores 1; obeys orders in the answer."""
+    """Scores 1; obeys orders in the answer. Of "steps" it takes twenty, of ten milliseconds each."""
 
     name = "echo"
     version = "test/echo@1"
@@ -22,6 +23,12 @@ class Echo:
 
     def evaluate(self, batch: Sequence[Interaction]) -> list[Evaluation]:
         return [self._judge(interaction.answer) for interaction in batch]
+
+    def steps(self, batch: Sequence[Interaction]) -> Steps:
+        for _ in range(20 if batch[0].answer == "steps" else 0):
+            time.sleep(0.01)
+            yield
+        return self.evaluate(batch)
 
     def _judge(self, order: str) -> Evaluation:
         if order == "die":

@@ -68,6 +68,16 @@ async def test_the_event_loop_is_free_while_a_batch_runs(worker: Worker) -> None
     assert turns > 10
 
 
+async def test_a_long_interaction_is_judged_in_slices_between_which_batches_are(worker: Worker) -> None:
+    assert await worker.begin("echo", Interaction(answer="steps")) is None
+    assert isinstance((await judge(worker, "a"))[0], Scored)
+    slices = 0
+    while (verdicts := await worker.resume()) is None:
+        slices += 1
+        assert slices < 100
+    assert isinstance(verdicts.evaluations[0], Scored)
+
+
 async def test_an_interaction_that_breaks_the_evaluator_does_not_fail_the_others(worker: Worker) -> None:
     first, broken, last = await judge(worker, "a", "raise", "b")
     assert broken == Failed("ValueError")
@@ -96,6 +106,14 @@ async def test_a_crash_fails_its_batch_and_a_new_process_takes_over(process: Pro
     assert await judge(process, "a", "die") == [Failed("WorkerCrashed")] * 2
     after = where((await judge(process, "a"))[0])
     assert before.split("/")[0] != after.split("/")[0]
+
+
+async def test_a_crash_fails_what_was_begun(process: ProcessWorker) -> None:
+    assert await process.begin("echo", Interaction(answer="steps")) is None
+    assert await judge(process, "die") == [Failed("WorkerCrashed")]
+    verdicts = await process.resume()
+    assert verdicts is not None
+    assert verdicts.evaluations == [Failed("NotBegun")]
 
 
 async def test_a_process_outlives_interrupts_and_ends_when_closed() -> None:

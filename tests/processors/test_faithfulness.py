@@ -70,6 +70,20 @@ def test_a_claim_longer_than_a_window_needs_support_for_every_part(keywords: Mod
     assert judge(keywords, f"{half} {other}", "", Document(id="half", text=half)).label is Label.FAIL
 
 
+def test_a_claim_that_is_made_again_counts_once(keywords: Model) -> None:
+    found = judge(keywords, f"{UNSUPPORTED} " * 50, "", TOWER)
+    assert found.evidence == {"unsupported": (UNSUPPORTED,)}
+
+
+def test_documents_mostly_in_another_language_cannot_support_or_refute(keywords: Model) -> None:
+    german = Document(id="de", text="Der Turm ist dreihundertdreißig Meter hoch und steht seit langem in Paris. " * 2)
+    evaluator = Faithfulness(keywords)
+    mostly, partly = ((german, TOWER), (TOWER, FRUIT, german, FRUIT, FRUIT))
+    first, second = evaluator.evaluate([Interaction(answer=SUPPORTED, documents=d) for d in (mostly, partly)])
+    assert first == Skipped(Reason.UNSUPPORTED_LANGUAGE)
+    assert isinstance(second, Scored)
+
+
 def test_other_scripts_are_skipped(keywords: Model) -> None:
     evaluator = Faithfulness(keywords)
     russian = Document(id="ru", text="Башня высотой 330 метров")
@@ -87,7 +101,7 @@ def test_of_very_many_claims_all_are_read(keywords: Model) -> None:
     false = [f"Penguin {number} swims faster than duck {number}." for number in range(300)]
     found = judge(keywords, " ".join([f"{SUPPORTED} " * 300, *false]), "", TOWER)
     assert found.label is Label.FAIL
-    assert found.explanation == "300 of 600 claims without support"
+    assert found.explanation == "300 of 301 claims without support"
     assert found.evidence == {"unsupported": tuple(false), "documents": ("tower",)}
 
 

@@ -1,7 +1,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.keyword_model import KeywordRuntime, keyword_model, load_tokenizer
+from support.keyword_model import load_tokenizer
+from support.windows_run import record_runs
 
 from otel_agent_eval.models.model import Model
 from otel_agent_eval.models.tokens import spans
@@ -37,13 +38,11 @@ def test_sliding_windows_cover_all_as_spans_do(length: int, size: int, data: st.
     assert list(sliding(iter(items), size, stride)) == [items[span] for span in spans(length, size, stride)]
 
 
-def test_equal_windows_are_run_once_and_each_gets_its_output(keywords: Model) -> None:
-    model = keyword_model()
-    runtime = model._runtime
-    assert isinstance(runtime, KeywordRuntime)
-    one, other = (model.tokenizer.single(ids) for ids in model.tokenizer.encode(["you idiot", "fine"]))
-    found = finish(run_in_steps(model, "toxicity", iter([one, other, None, one] * 1000)))
-    assert sum(rows for rows, _ in runtime.shapes) == 2
+def test_equal_windows_are_run_once_and_each_gets_its_output(keywords: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = record_runs(keywords, monkeypatch)
+    one, other = (keywords.tokenizer.single(ids) for ids in keywords.tokenizer.encode(["you idiot", "fine"]))
+    found = finish(run_in_steps(keywords, "toxicity", iter([one, other, None, one] * 1000)))
+    assert runs == [2]
     assert found[:, 0].tolist() == [6.0, -6.0, 6.0] * 1000
 
 

@@ -1,7 +1,7 @@
 import pytest
-from support.keyword_model import KeywordRuntime, keyword_model
+from support.windows_run import record_runs
 
-from otel_agent_eval.evaluation import Interaction, Label, Reason, Scored, Skipped
+from otel_agent_eval.evaluation import Interaction, Label, Reason, Scored, Skipped, Turn
 from otel_agent_eval.models.model import Model
 from otel_agent_eval.processors.relevance import Relevance
 
@@ -33,13 +33,37 @@ def test_the_question_may_stand_anywhere_in_a_long_prompt(keywords: Model) -> No
         assert judge(keywords, prompt, ON_TOPIC).label is Label.PASS
 
 
-def test_time_grows_with_the_text_not_with_its_square() -> None:
-    model = keyword_model()
-    runtime = model._runtime
-    assert isinstance(runtime, KeywordRuntime)
-    judge(model, f"{QUESTION} " * 500, f"{ON_TOPIC} " * 500)
-    rows = sum(shape[0] for shape in runtime.shapes)
-    assert rows < 1000
+def test_time_grows_with_the_text_not_with_its_square(keywords: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = record_runs(keywords, monkeypatch)
+    asked, answered = (" ".join(f"{text} {number}" for number in range(500)) for text in (QUESTION, ON_TOPIC))
+    judge(keywords, asked, answered)
+    assert 100 < sum(runs) < 1000
+
+
+def test_a_question_that_leans_on_the_turns_before_is_judged_with_them(keywords: Model) -> None:
+    turns = (Turn("user", QUESTION), Turn("assistant", "at nine"))
+    alone = judge(keywords, "and on sunday?", ON_TOPIC)
+    (found,) = Relevance(keywords).evaluate([Interaction(question="and on sunday?", answer=ON_TOPIC, turns=turns)])
+    assert isinstance(found, Scored)
+    assert found.score > alone.score + 0.3
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Are you open on Sundays?", "yes"),
+        ("Are you open on Sundays?", "No, sorry."),
+        ("What is six times seven?", "42"),
+        ("What is the capital of France?", "Paris"),
+        ("Please close my account.", "Which account do you mean?"),
+        ("I want a refund for my order.", "Could you tell me the order number?"),
+    ],
+)
+def test_short_answers_and_clarifying_questions_are_more_relevant_than_other_topics(
+    builtin_model: Model, question: str, answer: str
+) -> None:
+    other = judge(builtin_model, question, "Photosynthesis turns light into sugar.")
+    assert judge(builtin_model, question, answer).score > other.score
 
 
 def test_other_scripts_are_skipped(keywords: Model) -> None:
