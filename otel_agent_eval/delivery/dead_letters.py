@@ -53,8 +53,7 @@ class DeadLetters:
     def park(self, destination: str, payload: Payload, reason: str) -> None:
         """Keep a request, with the reason why it was not taken."""
         record = Record(sequence=0, payload=payload, readers=(destination,), time=self._clock(), reason=reason)
-        parent = self._folder.dead(destination)
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        parent = _made(self._folder.dead(destination))
         name = f"{time.time_ns():020d}-{os.getpid()}-{next(self._numbers)}{_SUFFIX}"
         write_whole(parent / name, b"".join(encode(record)))
         self.purge(destination)
@@ -69,8 +68,7 @@ class DeadLetters:
 
     def resend(self, destination: str, to: str) -> int:
         """Have all that is parked for a destination sent to it, or to another; return how many requests that is."""
-        target = self._folder.resend(to)
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target = _made(self._folder.resend(to))
         files = _files(self._folder.dead(destination))
         for file in files:
             file.rename(target / file.name)
@@ -90,6 +88,12 @@ class DeadLetters:
             file.unlink(missing_ok=True)
             size -= stat.st_size
             _log.error("a dead letter was deleted", extra={"destination": destination, "bytes": stat.st_size})
+
+
+def _made(folder: Path) -> Path:
+    for each in (folder.parent, folder):
+        each.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def _files(folder: Path) -> list[Path]:

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import Collection, Sequence
-from itertools import islice
 
 from otel_agent_eval.delivery.dead_letters import DeadLetters
 from otel_agent_eval.delivery.destination import Destination
@@ -13,6 +13,7 @@ from otel_agent_eval.journal import Entry, Journal
 from otel_agent_eval.signals import Payload, Signal
 
 _LOOK_EVERY = 1.0  # seconds, for dead letters that somebody has sent again
+_PURGE_EVERY = 60  # looks
 _LETTERS_AT_A_TIME = 16
 
 _log = logging.getLogger(__name__)
@@ -51,10 +52,10 @@ class Delivery:
     async def push(self, payload: Payload) -> bool:
         """Keep a request past all limits: for what the gateway has already accepted, or made itself.
 
-        Returns when it is kept, however long that takes; False where the journal stops before.
+        Returns when it is kept, or delivered; False where the journal stops before.
         """
         readers = self._count_off(payload)
-        return not readers or await self._journal.keep(payload, readers) is not None
+        return not readers or await self._journal.keep(payload, readers)
 
     async def stop(self, grace: float = 10.0) -> None:
         """Send what waits for at most `grace` seconds; what is left is logged, and counted where it is lost."""
@@ -78,21 +79,24 @@ class Delivery:
         return [*self._readers(payload.signal), *others]
 
     async def _return_letters(self, letters: DeadLetters) -> None:
-        """Put dead letters that are to be sent again back into the queue, and look how many are left."""
-        while True:
+        """Put dead letters that are to be sent again back into the queue, and let go of those that are too old."""
+        for look in itertools.count():
             for destination in self._destinations:
                 with contextlib.suppress(OSError):
+                    if look % _PURGE_EVERY == 0:
+                        await asyncio.to_thread(letters.purge, destination.name)
+                        await destination.count_dead_letters()
                     await self._return_to(destination, letters)
-                await destination.count_dead_letters()
             await asyncio.sleep(_LOOK_EVERY)
 
     async def _return_to(self, destination: Destination, letters: DeadLetters) -> None:
         for letter in await asyncio.to_thread(
-            lambda: list(islice(letters.returning(destination.name), _LETTERS_AT_A_TIME))
+            lambda: list(itertools.islice(letters.returning(destination.name), _LETTERS_AT_A_TIME))
         ):
             payload = letter.record.payload
             if not self._journal.room([destination.name], len(payload.body)):
                 return
-            if await self._journal.keep(payload, [destination.name]) is not None:
+            if await self._journal.keep(payload, [destination.name]):
                 await asyncio.to_thread(letter.file.unlink, missing_ok=True)
+                await destination.count_dead_letters()
                 _log.info("a dead letter is sent again", extra={"destination": destination.name})

@@ -86,9 +86,7 @@ class Cursor:
 
     def offer(self, entry: Entry, offset: int) -> None:
         """Take a record that was just written at an offset: at hand if there is room, else to be read later."""
-        one = Tally()
-        one.add(entry.mark)
-        self._count(one)
+        self._count_one(entry.mark)
         if self._behind is not None:
             return
         size = entry.mark.bytes
@@ -96,6 +94,11 @@ class Cursor:
             self._hold(entry)
         else:
             self._behind = (entry.mark.segment, offset)
+
+    def hand(self, entry: Entry) -> None:
+        """Take a record that is nowhere on the disk."""
+        self._count_one(entry.mark)
+        self._hold(entry)
 
     async def wait(self) -> None:
         """Return when there is something to take."""
@@ -127,9 +130,7 @@ class Cursor:
         if self._held.pop(entry.mark.sequence, None) is None:
             return False
         self._records.settle(entry.mark, self.name)
-        one = Tally()
-        one.add(entry.mark)
-        self._count(one, -1)
+        self._count_one(entry.mark, -1)
         return True
 
     def forget(self, number: int, lost: Tally) -> None:
@@ -144,6 +145,11 @@ class Cursor:
         self._ready_bytes += entry.mark.bytes
         self._held[entry.mark.sequence] = entry
         self._more.set()
+
+    def _count_one(self, mark: Mark, times: int = 1) -> None:
+        one = Tally()
+        one.add(mark)
+        self._count(one, times)
 
     def _count(self, tally: Tally, times: int = 1) -> None:
         self.total.merge(tally, times)

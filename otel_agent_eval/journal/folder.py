@@ -83,7 +83,11 @@ class Folder:
 
     def segments(self) -> list[int]:
         """Return the numbers of the segments, ascending."""
-        return sorted(int(file.stem) for file in self.path.glob(f"*{_SEGMENT}") if file.stem.isdecimal())
+        return self._numbers(_SEGMENT)
+
+    def orphans(self) -> list[int]:
+        """Return the numbers of segments of which there is only the list of what is done."""
+        return sorted(set(self._numbers(_DONE)) - set(self._numbers(_SEGMENT)))
 
     def segment(self, number: int) -> Path:
         """Return the file of a segment."""
@@ -106,6 +110,9 @@ class Folder:
         parent = self.path / kind
         if parent.is_dir():
             yield from sorted(unquote(child.name) for child in parent.iterdir() if child.is_dir())
+
+    def _numbers(self, suffix: str) -> list[int]:
+        return sorted(int(file.stem) for file in self.path.glob(f"*{suffix}") if file.stem.isdecimal())
 
     def _check_owner(self) -> None:
         owner = self.path.stat().st_uid

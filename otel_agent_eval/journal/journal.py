@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
@@ -23,7 +24,9 @@ _SEGMENTS = 16  # into which what is held is divided at least: space is freed a 
 _TICK = 1.0
 _RECALL_SECONDS = 60.0
 """How long a record for `recalling` readers stays beyond its use: what comes within a minute may need it."""
-_TRY_AGAIN = 1.0
+_TELL_EVERY = 60.0
+_NOWHERE = 0
+"""The segment of what could not be written; those on disk count from 1."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +60,23 @@ Lose = Callable[[str, Signal, Loss, int], None]
 """Told of what is given up: for whom it was, its signal, why, and how many items."""
 
 
+class _HandedOver:
+    """A request that could not be written, and who is not done with it."""
+
+    def __init__(self, readers: set[str]) -> None:
+        self._readers = readers
+        self.outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def done(self, name: str) -> None:
+        self._readers.discard(name)
+        if not self._readers:
+            self.end(delivered=True)
+
+    def end(self, *, delivered: bool) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(delivered)
+
+
 class Journal:
     """Keeps requests on disk, or in memory where `folder` is None.
 
@@ -88,6 +108,10 @@ class Journal:
         self._segment_bytes = _segment_bytes(limits)
         self._sequence = 1
         self._cursors: dict[str, Cursor] = {}
+        self._untold: dict[tuple[str, Loss], Tally] = {}
+        self._next_telling = -math.inf
+        self._handed_over: dict[int, _HandedOver] = {}
+        self._handed_over_before = 0  # counted downwards, beside the sequence numbers of what is written
         self._being_written: dict[Append, asyncio.Future[Entry]] = {}
         self._bytes_being_written = 0
         self._writer: Writer | None = None
@@ -118,6 +142,8 @@ class Journal:
     async def stop(self) -> None:
         """Write down what is under way and let go of the folder."""
         self._stopping = True
+        for handed in self._handed_over.values():
+            handed.end(delivered=False)
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
@@ -156,18 +182,27 @@ class Journal:
         self._writer.put(task)
         return await kept
 
-    async def keep(self, payload: Payload, readers: Iterable[str]) -> Entry | None:
-        """Keep a request past all limits, as soon as it can be written; None where the journal stops before."""
+    async def keep(self, payload: Payload, readers: Iterable[str]) -> bool:
+        """Keep a request past all limits; return when it is kept, False where the journal stops before.
+
+        What cannot be written is handed to its readers from memory, and this returns when all are done with it: to wait
+        for room instead could be to wait for what this very request holds up.
+        """
         names = tuple(readers)
-        while not self._stopping:
-            try:
-                return await self.append(payload, names)
-            except Refused:
-                await asyncio.sleep(_TRY_AGAIN)
-        return None
+        if self._stopping:
+            return False
+        try:
+            await self.append(payload, names)
+        except Refused:
+            return await self._hand_over(payload, names)
+        return True
 
     def settle(self, mark: Mark, name: str) -> None:
         """Note that a record is done for a reader."""
+        if mark.segment == _NOWHERE:
+            if mark.sequence in self._handed_over:
+                self._handed_over[mark.sequence].done(name)
+            return
         segment = self._segments.get(mark.segment)
         if segment is None or name not in segment.waiting:  # given up meanwhile
             return
@@ -181,6 +216,8 @@ class Journal:
         if self._folder is None:
             return
         for segment in self._recovered.segments:
+            if name not in segment.waiting and name not in segment.done:
+                continue
             start = 0
             while start < segment.size and segment.number in self._segments:
                 path = self._folder.segment(segment.number)
@@ -215,6 +252,18 @@ class Journal:
         self.unreadable += 1
         self._report(name, Loss.UNREADABLE, lost)
         self._free(segment)
+
+    async def _hand_over(self, payload: Payload, readers: tuple[str, ...]) -> bool:
+        """Have readers take a request that is not written; return when all are done with it."""
+        self._handed_over_before -= 1
+        mark = Mark(_NOWHERE, self._handed_over_before, payload.signal, payload.items, len(payload.body))
+        handed = self._handed_over[mark.sequence] = _HandedOver(set(readers))
+        for name in readers:
+            self._cursors[name].hand(Entry(mark, payload, self._clock()))
+        try:
+            return await handed.outcome
+        finally:
+            del self._handed_over[mark.sequence]
 
     def _append_to_memory(self, payload: Payload, readers: tuple[str, ...]) -> Entry:
         number = max(self._segments, default=1)
@@ -275,8 +324,10 @@ class Journal:
             kept.set_result(outcome)
 
     def _recover(self, folder: Folder) -> Recovered:
-        """Read what is there and cut off a record at the end that was not finished."""
+        """Read what is there; cut off a record at the end that was not finished, and delete lists without a segment."""
         recovered = recover(folder)
+        for number in folder.orphans():
+            folder.done(number).unlink(missing_ok=True)  # its numbers will be given to others
         for part in recovered.unreadable:
             if part.unfinished:
                 with contextlib.suppress(OSError):
@@ -350,14 +401,24 @@ class Journal:
         self._free(segment)
 
     def _report(self, name: str, why: Loss, lost: Tally) -> None:
-        _log.error(
-            "requests in the queue were given up",
-            extra={"destination": name, "reason": why.value, "requests": lost.requests, "bytes": lost.bytes},
-        )
+        """Count what was given up, and say it: at once, then once a minute for all since."""
         if self._lose is not None:
             for signal, items in lost.items.items():
                 if items:
                     self._lose(name, signal, why, items)
+        self._untold.setdefault((name, why), Tally()).merge(lost)
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self._untold or self._clock() < self._next_telling:
+            return
+        self._next_telling = self._clock() + _TELL_EVERY
+        for (name, why), lost in self._untold.items():
+            _log.error(
+                "requests in the queue were given up",
+                extra={"destination": name, "reason": why.value, "requests": lost.requests, "bytes": lost.bytes},
+            )
+        self._untold.clear()
 
     def _free(self, segment: Segment) -> None:
         """Delete a segment that nobody needs."""
@@ -380,6 +441,7 @@ class Journal:
 
     def _purge(self) -> None:
         """Let go of what is too old, or needed no more: content does not stay."""
+        self._tell()
         now = self._clock()
         for segment in list(self._segments.values()):
             if segment.waiting and now - segment.newest > self._limits.max_age:

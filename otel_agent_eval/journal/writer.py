@@ -9,6 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -112,6 +113,7 @@ class Writer:
         self._file = -1
         self._offset = 0
         self._synced_at = 0.0
+        self._syncer = ThreadPoolExecutor(1, "journal-sync")
         self._dirty = False
         self._undone: dict[tuple[int, str], list[int]] = defaultdict(list)
         self._next_warning = 0.0
@@ -135,9 +137,10 @@ class Writer:
             tasks = self._next()
             ended = None in tasks
             self._work([task for task in tasks if task is not None])
-            if ended or (self._dirty and time.monotonic() - self._synced_at >= self._sync_interval):
-                self._sync_now()
+            if self._dirty and time.monotonic() - self._synced_at >= self._sync_interval:
+                self._sync_aside()
         self._close()
+        self._syncer.shutdown()
 
     def _next(self) -> list[Task | None]:
         """Wait for tasks and take all that are there, up to a limit."""
@@ -215,7 +218,7 @@ class Writer:
     def _close(self) -> Iterator[Closed]:
         if self._file < 0:
             return iter(())
-        self._sync_now()
+        self._sync_aside()
         with contextlib.suppress(OSError):
             os.close(self._file)
         self._file, self._offset = -1, 0
@@ -249,14 +252,20 @@ class Writer:
             if written == len(content):
                 del self._undone[number, name]
 
-    def _sync_now(self) -> None:
+    def _sync_aside(self) -> None:
+        """Sync in a thread of its own: it can take long, and what comes meanwhile need not wait for it."""
         if self._dirty and self._file >= 0:
-            try:
-                _sync(self._file)
-            except OSError as error:
-                self._warn(error)
+            self._syncer.submit(self._sync_copy, os.dup(self._file))
         self._dirty = False
         self._synced_at = time.monotonic()
+
+    def _sync_copy(self, file: int) -> None:
+        try:
+            _sync(file)
+        except OSError as error:
+            self._warn(error)
+        finally:
+            os.close(file)
 
     def _sync_folder(self) -> None:
         """Make sure that a new file is still there after a power loss."""

@@ -207,6 +207,18 @@ async def test_requests_for_destinations_that_are_gone_stay_until_room_is_needed
         assert [each.items for each in await take_all(journal.cursor("a"))] == [2, 4]
 
 
+async def test_list_of_what_was_done_in_a_segment_that_is_gone_concerns_no_other(tmp_path: Path) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.append(payload(1), BOTH)
+        await take(journal.cursor("a"))
+    (segment,) = files(tmp_path)
+    segment.unlink()  # as a kill between the deletion of the one and of the other leaves it
+    async with opened(tmp_path) as journal:
+        await journal.append(payload(2), BOTH)
+    async with opened(tmp_path) as journal:
+        assert [each.items for each in await take_all(journal.cursor("a"))] == [2]
+
+
 @pytest.mark.parametrize("fsync", ["always", "interval", "never"])
 async def test_every_fsync_policy_keeps_what_a_kill_leaves(tmp_path: Path, fsync: str) -> None:
     async with opened(tmp_path, fsync=fsync) as journal:
@@ -231,22 +243,35 @@ async def test_full_disk_refuses_keeps_what_was_confirmed_and_recovers_by_itself
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("otel_agent_eval.journal.writer.os.write", limited)
-    monkeypatch.setattr("otel_agent_eval.journal.journal._TRY_AGAIN", 0.01)
     async with opened(tmp_path) as journal:
         await journal.append(payload(1), ["a"])
         full = True
         with pytest.raises(Refused, match="No space left"):
             await journal.append(payload(2), ["a"])
-        waiting = asyncio.create_task(journal.keep(payload(3), ["a"]))
-        await take(journal.cursor("a"))
-        await asyncio.sleep(0.05)
-        assert not waiting.done()
+        assert (await take(journal.cursor("a"))).payload == payload(1)
         full = False
-        await waiting
         await journal.append(payload(4), ["a"])
     async with opened(tmp_path) as journal:
         assert not journal.unreadable
-        assert [each.items for each in await take_all(journal.cursor("a"))] == [3, 4]
+        assert [each.items for each in await take_all(journal.cursor("a"))] == [4]
+
+
+async def test_what_a_full_disk_cannot_take_is_delivered_from_memory_and_frees_what_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    async with opened(tmp_path) as journal:
+        await journal.append(payload(1), ["a"])
+        monkeypatch.setattr("otel_agent_eval.journal.writer.os.write", full)
+        kept = [asyncio.create_task(journal.keep(payload(n), BOTH)) for n in (2, 3)]
+        got = [(await take(journal.cursor("a"))).payload.items for _ in range(3)]
+        assert got == [1, 2, 3]
+        await take(journal.cursor("b"))
+        assert await kept[0]
+        assert not kept[1].done()  # one of two has it
+    assert not await kept[1]
 
 
 @settings(max_examples=30)

@@ -3,14 +3,19 @@
 import asyncio
 import json
 import stat
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from live_gateway import Live, arrived, running
+from live_process import Process
 from service_samples import OPENAI_SCOPE, answer, content_log, gauge, own, span, traces
+from support.gateway import configuration
 from support.otlp_sink import UNAVAILABLE, Answer, OtlpSink
+from support.processes import wait_until
 
 from otel_agent_eval.signals import Signal
 
@@ -133,6 +138,10 @@ async def test_what_a_destination_rejects_is_parked_listed_and_sent_again(otlp_s
     assert not list(back.iterdir())
 
 
+def ids(sink: OtlpSink) -> set[bytes]:
+    return {item.span_id for item in sink.spans()}
+
+
 def files(folder: Path, pattern: str) -> list[Path]:
     return list(folder.glob(pattern))
 
@@ -177,6 +186,46 @@ async def test_full_queue_is_answered_retryably_and_drop_oldest_never_refuses(
         assert {(await live.send(traces(big))).status_code for _ in range(20)} == {200}
         assert await live.metric("agent_eval_gateway_dropped_total", agent_eval_drop="journal_full") > 0
         otlp_sink.answer(Answer())
+
+
+def test_process_that_is_killed_again_and_again_loses_nothing(otlp_sink: OtlpSink, tmp_path: Path) -> None:
+    exporter = {"endpoint": otlp_sink.http_endpoint, "retry_on_failure": {"initial_interval": "100ms"}}
+    config = configuration({"otlphttp": exporter}, {"evaluators": {"rudeness": {}}})
+    on_disk(tmp_path / "queue")(config)
+    acknowledged: set[bytes] = set()
+
+    def send(gateway: Process) -> None:
+        while True:
+            items = [answer("Paris."), span()]
+            try:
+                if gateway.send(traces(*items)) == 200:
+                    acknowledged.update(item.span_id for item in items)
+            except httpx.TransportError:  # it is dead
+                return
+
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        otlp_sink.answer(UNAVAILABLE, times=number * 3)
+        gateway = Process(config, folder)
+        gateway.ready()
+        senders = [threading.Thread(target=send, args=(gateway,)) for _ in range(3)]
+        for sender in senders:
+            sender.start()
+        before = len(acknowledged)
+        wait_until(lambda before=before: len(acknowledged) > before + 10, 30, "load")
+        gateway.popen.kill()
+        for sender in senders:
+            sender.join(10)
+        gateway.end()
+    folder = tmp_path / "last"
+    folder.mkdir()
+    gateway = Process(config, folder)
+    try:
+        gateway.ready()
+        otlp_sink.wait_until(lambda: acknowledged <= ids(otlp_sink), 60, lambda: f"{len(ids(otlp_sink))} spans")
+    finally:
+        gateway.end()
 
 
 async def test_done_lists_name_readers_and_no_content(otlp_sink: OtlpSink, tmp_path: Path) -> None:
