@@ -208,7 +208,7 @@ def _plain_row(bench: Bench, span_ids: Sequence[bytes], acknowledged: Sequence[f
 
 def _token_counts(sample: Sequence[Interaction]) -> Mapping[str, float]:
     """Say how long the texts are, in tokens of the built-in model."""
-    tokenizer = load_builtin(threads=1).tokenizer
+    tokenizer = load_builtin("toxicity", threads=1).tokenizer
 
     def mean(texts: Sequence[str]) -> float:
         return round(fmean(map(len, tokenizer.encode(texts))), 1)

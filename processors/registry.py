@@ -6,10 +6,12 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 
 from otel_agent_eval.evaluation import Evaluator, Part
-from otel_agent_eval.models.builtin import available_cores, load_builtin
-from otel_agent_eval.models.model import Model
+from otel_agent_eval.models.builtin import builtin_folder
+from otel_agent_eval.models.model import Model, load_model
 from otel_agent_eval.models.pretrained.model import load_pretrained
+from otel_agent_eval.models.processor import available_cores
 from otel_agent_eval.models.runtime import ModelError
+from otel_agent_eval.models.runtimes import Wanted
 from otel_agent_eval.processors.faithfulness import Faithfulness
 from otel_agent_eval.processors.pretrained.load import Choice, make_evaluator
 from otel_agent_eval.processors.relevance import ContextRelevance, Relevance
@@ -25,24 +27,33 @@ BUILT_IN: Mapping[str, Callable[[Model], Evaluator]] = {
     "relevance": Relevance,
     "context_relevance": ContextRelevance,
 }
+_HEADS = {"input_toxicity": "toxicity", "context_relevance": "relevance"}
+"""The head of a built-in model that an evaluator needs, where it is called otherwise."""
 
 
 def load_evaluators(
-    names: Iterable[str], threads: int | None = None, *, choices: Mapping[str, Choice] = MappingProxyType({})
+    names: Iterable[str],
+    threads: int | None = None,
+    *,
+    runtime: Wanted = "auto",
+    choices: Mapping[str, Choice] = MappingProxyType({}),
 ) -> list[Evaluator]:
-    """Load evaluators by name, in that order; `choices` names those on another model than the built-in one.
+    """Load evaluators by name, in that order; `choices` names those on another model than a built-in one.
 
-    Evaluators on the same model share it. A built-in name cannot be taken by another package. Raises `ModelError` where
-    a name is unknown, a model cannot be used, a plug-in does not load or is no evaluator.
+    `runtime` runs the built-in models. Evaluators on the same model share it. A built-in name cannot be taken by
+    another package. Raises `ModelError` where a name is unknown, a model cannot be used, a plug-in does not load or is
+    no evaluator.
     """
-    builtin = cache(lambda: load_builtin(threads))
+    builtin = cache(lambda folder: load_model(folder, threads, runtime))
     pretrained = cache(lambda model: load_pretrained(model, threads or available_cores()))
 
     def load(name: str) -> Evaluator:
         if name in choices:
             choice = choices[name]
             return make_evaluator(name, pretrained(choice.model), choice.labels)
-        return _make_builtin(name, builtin()) if name in BUILT_IN else _load_plugin(name)
+        if name not in BUILT_IN:
+            return _load_plugin(name)
+        return _make_builtin(name, builtin(builtin_folder(_HEADS.get(name, name))))
 
     return [load(name) for name in names]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from otel_agent_eval.commands.models import megabytes, parse, told
 from otel_agent_eval.evaluation import Document, Evaluator, Interaction, Scored
-from otel_agent_eval.models.builtin import available_cores
 from otel_agent_eval.models.pretrained.export import export as write
 from otel_agent_eval.models.pretrained.files import resolve
 from otel_agent_eval.models.pretrained.model import load_files
 from otel_agent_eval.models.pretrained.reference import LocalReference
+from otel_agent_eval.models.processor import available_cores
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.pretrained.load import fitting, make_evaluator
 

@@ -8,22 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otel_agent_eval.models.batching import pack, pad
-from otel_agent_eval.models.runtime import FloatArray, ModelError, OnnxRuntime, Runtime
+from otel_agent_eval.models.processor import available_cores
+from otel_agent_eval.models.runner import Runner
+from otel_agent_eval.models.runtime import FloatArray, ModelError, Runtime
+from otel_agent_eval.models.runtimes import Wanted, load_runtime
 from otel_agent_eval.models.tokens import Tokenizer, Window
-
-_BUDGET = 256
-"""Padded tokens a run: what lies between two layers then stays in the processor's cache; larger runs are slower."""
 
 
 class Model:
     """A loaded model. Safe to call from several threads.
 
-    `heads` describes, by name, what its outputs mean: calibration, thresholds, windows.
+    `heads` describes, by name, what its outputs mean: calibration, thresholds, windows. `threads` is how many runs go
+    side by side.
     """
 
-    def __init__(self, runtime: Runtime, tokenizer: Tokenizer, heads: Mapping[str, Any], version: str) -> None:
-        self._runtime = runtime
+    def __init__(
+        self, runtime: Runtime, tokenizer: Tokenizer, heads: Mapping[str, Any], version: str, threads: int = 1
+    ) -> None:
+        self._runner = Runner(runtime, tokenizer.padding, threads)
         self.tokenizer = tokenizer
         self.heads = heads
         self.version = version
@@ -33,24 +35,30 @@ class Model:
 
         The order in which windows run, and what runs beside them, does not change what they give.
         """
-        found: dict[int, FloatArray] = {}
-        for group in pack([len(window.ids) for window in windows], _BUDGET):
-            batch = pad([windows[i] for i in group], self.tokenizer.padding)
-            found.update(zip(group, self._runtime.run(batch, output), strict=True))
-        return np.array([found[i] for i in range(len(windows))], dtype=np.float32)
+        return np.array(self._runner.rows(output, windows), dtype=np.float32)
 
 
-def load_model(folder: Path, threads: int) -> Model:
-    """Load `model.onnx`, `tokenizer.json` and `model.json`. Raises `ModelError` naming what is wrong."""
+def load_model(folder: Path, threads: int | None = None, runtime: Wanted = "auto") -> Model:
+    """Load `model.onnx`, `tokenizer.json` and `model.json`. Raises `ModelError` naming what is wrong.
+
+    `threads` is the number of cores to use; by default all that this process may.
+    """
+    card = read_card(folder)
+    threads = threads or available_cores()
+    loaded = load_runtime(folder / "model.onnx", threads, runtime)
+    return Model(loaded, Tokenizer(folder / "tokenizer.json"), card["heads"], str(card["version"]), threads)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Read `model.json`, which has `heads` and a `version`. Raises `ModelError`."""
     path = folder / "model.json"
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        heads, version = dict(card["heads"]), str(card["version"])
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return card | {"heads": dict(card["heads"]), "version": card["version"]}
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} does not describe a model: {error!r}") from error
-    return Model(OnnxRuntime(folder / "model.onnx", threads), Tokenizer(folder / "tokenizer.json"), heads, version)
 
 
 def sigmoid(logit: float | NDArray[Any]) -> NDArray[np.float64]:

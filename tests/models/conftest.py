@@ -15,4 +15,4 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture(scope="session")
 def builtin_model() -> Model:
-    return load_builtin()
+    return load_builtin("toxicity")

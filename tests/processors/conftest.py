@@ -14,4 +14,4 @@ def keywords() -> Model:
 
 @pytest.fixture(scope="session")
 def builtin_model() -> Model:
-    return load_builtin()
+    return load_builtin("toxicity")

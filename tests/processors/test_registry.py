@@ -27,12 +27,15 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_built_in_evaluators_load_in_order_and_share_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded: list[int | None] = []
-    monkeypatch.setattr(registry, "load_builtin", lambda threads: loaded.append(threads) or keyword_model())
-    found = load_evaluators(BUILT_IN, 2)
+    loaded: list[tuple[object, ...]] = []
+    monkeypatch.setattr(registry, "builtin_folder", lambda _: "folder")
+    monkeypatch.setattr(
+        registry, "load_model", lambda folder, *options: loaded.append((folder, *options)) or keyword_model()
+    )
+    found = load_evaluators(BUILT_IN, 2, runtime="onnxruntime")
     assert [evaluator.name for evaluator in found] == list(BUILT_IN)
     assert all(isinstance(evaluator, Evaluator) and isinstance(evaluator, Stepwise) for evaluator in found)
-    assert loaded == [2]
+    assert loaded == [("folder", 2, "onnxruntime")]
 
 
 @pytest.mark.usefixtures("plugins")

@@ -1,24 +1,31 @@
 """The models that come with the package: no network, no key."""
 
-import os
-from importlib.resources import as_file, files
+from importlib.resources import files
+from pathlib import Path
 
-from otel_agent_eval.models.model import Model, load_model
+from otel_agent_eval.models.model import Model, load_model, read_card
+from otel_agent_eval.models.runtime import ModelError
+from otel_agent_eval.models.runtimes import Wanted
 
 _CURRENT = "v1"
+"""A folder that holds a model, or a folder for each of several."""
 
 
-def load_builtin(threads: int | None = None) -> Model:
-    """Load the built-in model, which has the heads `toxicity`, `support` and `relevance`. Raises `ModelError`.
+def builtin_folder(head: str) -> Path:
+    """Return the folder of the built-in model that has a head: `toxicity`, `faithfulness` or `relevance`.
 
-    `threads` is the number of cores that one run may use; by default those that this process may run on.
+    Raises `ModelError` where none has.
     """
-    with as_file(files(__name__) / _CURRENT) as folder:
-        return load_model(folder, threads or available_cores())
+    current = Path(str(files(__name__))) / _CURRENT
+    for folder in sorted(path.parent for path in current.rglob("model.json")):
+        if head in read_card(folder)["heads"]:
+            return folder
+    raise ModelError(f"{current} has no model for {head}")
 
 
-def available_cores() -> int:
-    """Return the number of cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def load_builtin(head: str, threads: int | None = None, runtime: Wanted = "auto") -> Model:
+    """Load the built-in model that has a head. Raises `ModelError`.
+
+    `threads` is the number of cores to use; by default all that this process may.
+    """
+    return load_model(builtin_folder(head), threads, runtime)

@@ -2,29 +2,36 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otel_agent_eval.models.batching import pack, pad
+from otel_agent_eval.models.onnx_runtime import OnnxRuntime
 from otel_agent_eval.models.pretrained.card import Card, Kind, read_card
 from otel_agent_eval.models.pretrained.files import ModelFiles, read_json, resolve
 from otel_agent_eval.models.pretrained.reference import parse_reference
 from otel_agent_eval.models.pretrained.tokens import PretrainedTokenizer, load_tokenizer
 from otel_agent_eval.models.pretrained.torch_models import load_torch
-from otel_agent_eval.models.runtime import FloatArray, ModelError, OnnxRuntime, Runtime
+from otel_agent_eval.models.runtime import FloatArray, ModelError, Runtime
 from otel_agent_eval.models.tokens import Window
 
 _log = logging.getLogger(__name__)
 
+_Result = TypeVar("_Result")
+Steps = Generator[None, None, _Result]
+"""Work that yields after each run of a model, so that its caller can do something else in between."""
+
 _BUDGET = 1024
 """Padded tokens a run."""
+_BY_TOKEN = 3
 _OUTPUTS = {
     Kind.CLASSIFIER: ("logits", 2),
-    Kind.TOKEN_CLASSIFIER: ("logits", 3),
-    Kind.HHEM: ("logits", 3),
-    Kind.ENCODER: ("last_hidden_state", 3),
+    Kind.TOKEN_CLASSIFIER: ("logits", _BY_TOKEN),
+    Kind.HHEM: ("logits", _BY_TOKEN),
+    Kind.ENCODER: ("last_hidden_state", _BY_TOKEN),
 }
 """What an output is called, and how many dimensions it has."""
 _OTHER_NAMES = frozenset({"token_embeddings"})
@@ -43,22 +50,23 @@ class PretrainedModel:
         self.version = files.version
         self.output = output
 
-    def rows(self, windows: Sequence[Window]) -> list[FloatArray]:
+    def rows(self, windows: Sequence[Window]) -> Steps[list[FloatArray]]:
         """Return the output of each window: [values], or [tokens, values] where the model says something of each token.
 
-        The order in which windows run, and what runs beside them, does not change what they give.
+        Yields after each run. The order in which windows run, and what runs beside them, changes nothing.
         """
-        dimensions = _OUTPUTS[self.card.kind][1]
+        by_token = _OUTPUTS[self.card.kind][1] == _BY_TOKEN
         found: dict[int, FloatArray] = {}
         for group in pack([len(window.ids) for window in windows], _BUDGET):
             out = self.runtime.run(pad([windows[i] for i in group], self.card.padding), self.output)
             for i, row in zip(group, out, strict=True):
-                found[i] = row if dimensions == 2 else row[: len(windows[i].ids)]  # noqa: PLR2004
+                found[i] = row[: len(windows[i].ids)] if by_token else row
+            yield
         return [found[i] for i in range(len(windows))]
 
-    def probabilities(self, windows: Sequence[Window]) -> NDArray[np.float64]:
+    def probabilities(self, windows: Sequence[Window]) -> Steps[NDArray[np.float64]]:
         """Return the probability of each label, of shape [windows, labels]; HHEM says it at its first token."""
-        rows = self.rows(windows)
+        rows = yield from self.rows(windows)
         logits = np.array([row[0] if self.card.kind is Kind.HHEM else row for row in rows], dtype=np.float32)
         return self.card.probabilities(logits.reshape(len(windows), -1))
 

@@ -1,0 +1,46 @@
+"""ONNX files in OpenVINO, on the CPU: the extra `openvino`, for processors that multiply in bf16."""
+
+from pathlib import Path
+from queue import LifoQueue
+from typing import Any
+
+import numpy as np
+
+from otel_agent_eval.models.runtime import INPUTS, FloatArray, ModelError, TokenBatch
+
+
+class OpenVinoRuntime:
+    """One loaded file; up to `threads` runs go side by side, each on one core."""
+
+    def __init__(self, path: Path, threads: int, precision: str) -> None:
+        import openvino  # noqa: PLC0415 (an extra, and slow to import)
+
+        settings = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": threads,
+            "ENABLE_CPU_PINNING": False,  # the cores are shared with the rest of the gateway, and of the machine
+        }
+        try:
+            core = openvino.Core()
+            model = core.compile_model(core.read_model(path), "CPU", settings)
+        except Exception as error:
+            raise ModelError(f"{path} cannot be loaded by OpenVINO ({type(error).__name__})") from error
+        self._inputs = {value.any_name for value in model.inputs}
+        if not {"input_ids"} <= self._inputs <= INPUTS:
+            raise ModelError(f"{path} has the inputs {sorted(self._inputs)}, not {sorted(INPUTS)}")
+        self.outputs = tuple(value.any_name for value in model.outputs)
+        """The names of the model's outputs."""
+        self._free: LifoQueue[Any] = LifoQueue()
+        for _ in range(threads):
+            self._free.put(model.create_infer_request())
+
+    def run(self, batch: TokenBatch, output: str) -> FloatArray:
+        """Return one of the model's outputs, of shape [batch, values]."""
+        feed = {name: array for name, array in batch.by_name().items() if name in self._inputs}
+        request = self._free.get()
+        try:
+            request.infer(feed, share_inputs=True)
+            return np.array(request.get_tensor(output).data, dtype=np.float32)
+        finally:
+            self._free.put(request)
