@@ -193,8 +193,16 @@ def macros(results: Sequence[Result], metric: str = "auc") -> list[Macro]:
         own = [r for r in results if r.kind == kind and r.trained is trained]
         own = [r for r in own if not np.isnan(r.draws.get(metric, [np.nan])[0])]
         for other in own[0].others if own else ():
-            ours = np.nanmean([r.draws[metric] for r in own], axis=0)
-            theirs = np.nanmean([r.others[other].draws[metric] for r in own], axis=0)
+            ours = _mean([r.draws[metric] for r in own])
+            theirs = _mean([r.others[other].draws[metric] for r in own])
             estimates = Estimate.of(ours), Estimate.of(theirs), Estimate.of(ours - theirs)
             found.append(Macro(kind, trained, metric, other, len(own), *estimates))
     return found
+
+
+def _mean(sets: Sequence[Floats]) -> Floats:
+    """The mean of every draw over the sets that have a value in it."""
+    values = np.stack(sets)
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, values, 0.0).sum(0) / known.sum(0))

@@ -68,6 +68,14 @@ def test_rows_of_one_group_are_drawn_together_so_that_repeats_do_not_narrow_the_
     assert apart < 0.6 * repeated
 
 
+def test_draws_of_one_class_do_not_count_in_a_mean() -> None:
+    rows: list[dict[str, Any]] = [{"text": f"{n}", "label": n} for n in (0, 1)]
+    found = report.result("toxicity", UNSEEN[0], rows, np.array([0.1, 0.9]), {"floor": np.array([0.9, 0.1])}, 0.5, 50)
+    (line,) = report.macros([found])
+    assert np.isnan(found.draws["auc"]).any()
+    assert (line.difference.low, line.difference.value, line.difference.high) == (1.0, 1.0, 1.0)
+
+
 def test_a_row_without_a_score_counts_for_nobody() -> None:
     rows: list[dict[str, Any]] = [{"text": f"t {i}", "label": i % 2} for i in range(6)]
     scores = np.array([0.1, 0.9, np.nan, np.nan, 0.2, 0.8])
