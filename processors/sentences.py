@@ -133,9 +133,10 @@ def claims(answer: str) -> list[Sentence]:
 
 
 def iter_claims(answer: str) -> Iterator[Sentence | None]:
-    """Yield each claim, and None for each sentence that is none: there can be very many of them."""
+    """Yield each claim, and None for what is none, lines and sentences: there can be very many of them."""
     found = False
     for begin, end in _prose(answer):
+        yield None
         for sentence in _split_line(answer, begin, end):
             claimed = is_claim(sentence.text)
             found = found or claimed

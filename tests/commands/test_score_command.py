@@ -89,6 +89,22 @@ def test_rows_come_back_with_the_scores_of_the_built_in_models() -> None:
     assert done.stderr == ""
 
 
+def test_the_last_sentence_of_a_megabyte_is_read(tmp_path: Path) -> None:
+    polite = "Your order was sent on Monday and should arrive within three working days. " * 13_333
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text(json.dumps({"answer": f"{polite}You are a stupid fucking idiot and I hate you."}))
+    score(source, target, ["toxicity"], None)
+    assert json.loads(target.read_text())["toxicity"]["label"] == "fail"
+
+
+def test_context_relevance_is_scored_where_it_is_asked_for(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text(json.dumps(PARIS))
+    score(source, target, ["context_relevance"], None)
+    found = json.loads(target.read_text())["context_relevance"]
+    assert (found["outcome"], found["evidence"]["documents"][0]) == ("scored", "1")
+
+
 def test_one_metric_can_be_picked(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text(json.dumps(PARIS))

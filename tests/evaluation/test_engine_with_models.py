@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from otel_agent_eval.evaluation import Document, Interaction, Reason, Scored, Skipped
+from otel_agent_eval.evaluation import Document, Evaluation, Interaction, Label, Reason, Scored, Skipped
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.worker import Worker
 from otel_agent_eval.models.worker import Load, ProcessWorker, ThreadWorker
@@ -41,3 +42,25 @@ async def test_each_answer_gets_every_score_that_it_can_have_and_a_reason_for_th
     assert without_context["faithfulness"] == Skipped(Reason.NO_CONTEXT)
     assert isinstance(without_context["relevance"], Scored)
     assert without_question["relevance"] == without_question["input_toxicity"] == Skipped(Reason.NO_QUESTION)
+
+
+@pytest.mark.parametrize("make", [ThreadWorker, ProcessWorker])
+async def test_a_long_answer_holds_up_no_short_one_and_is_judged_to_its_end(make: Callable[[Load], Worker]) -> None:
+    engine = Engine([make(partial(load_evaluators, ("toxicity",)))])
+    await engine.start()
+    late: dict[str, Evaluation] = {}
+    filler = " ".join(f"Train number {number} leaves at nine." for number in range(700))
+    long = Interaction(answer=f"{filler} {BATCH[1].answer}")
+    held = asyncio.create_task(engine.evaluate(long, {"toxicity": 0.5}, 100))
+    short = [await engine.evaluate(interaction, {"toxicity": 0.5}, 60) for interaction in BATCH]
+    assert not held.done()
+    assert all(isinstance(found["toxicity"], Scored) for found in short)
+    expired = await engine.evaluate(replace(long, answer=f"{long.answer}!"), {"toxicity": 0.5}, 0, late.__setitem__)
+    assert expired == {"toxicity": Skipped(Reason.DEADLINE)}
+    judged = [(await held)["toxicity"]]
+    while engine.waiting:  # noqa: ASYNC110 (the engine tells of no end)
+        await asyncio.sleep(0.05)
+    await engine.close()
+    for evaluation in (*judged, late["toxicity"]):
+        assert isinstance(evaluation, Scored)
+        assert evaluation.label is Label.FAIL
