@@ -30,7 +30,7 @@ def explain(files: Sequence[Path], config: Path | None, *, as_json: bool) -> Non
     settings = loaded(config).config.agent_eval if config else None
     settings = settings or AgentEval()
     try:
-        loaded_evaluators = load_evaluators(settings.evaluators, choices=choices(settings))
+        loaded_evaluators = load_evaluators(settings.evaluators, runtime=settings.runtime, choices=choices(settings))
         evaluators = {evaluator.name: describe(evaluator) for evaluator in loaded_evaluators}
     except ModelError as error:
         sys.exit(str(error))

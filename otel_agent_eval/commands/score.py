@@ -77,7 +77,8 @@ def _metrics(names: Sequence[str], config: Path | None) -> list[_Metric]:
     configured = settings.evaluators if settings else {}
     wanted = tuple(dict.fromkeys(names)) or tuple(configured) or DEFAULT_METRICS
     try:
-        evaluators = load_evaluators(wanted, choices=choices(settings) if settings else {})
+        runtime = settings.runtime if settings else "auto"
+        evaluators = load_evaluators(wanted, runtime=runtime, choices=choices(settings) if settings else {})
     except ModelError as error:
         sys.exit(str(error))
     metrics = []

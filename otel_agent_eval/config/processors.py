@@ -135,6 +135,9 @@ class AgentEval(Settings):
     """How long a span waits for its scores; then it leaves without (`deadline`)."""
     worker: Literal["thread", "process"] = "thread"
     """Where the models run."""
+    runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    """What runs the built-in models. `auto`: OpenVINO where it is installed (the extra `openvino`) and the processor
+    multiplies in bf16, else ONNX Runtime; the choice is logged. What comes as a torch checkpoint runs in torch."""
     limits: Limits = Limits()
     """Bounds of what is held in memory."""
     events: Events = Events()

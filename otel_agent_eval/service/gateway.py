@@ -197,7 +197,7 @@ class Gateway:
         if settings is None:
             return {}
         worker = ThreadWorker if settings.worker == "thread" else ProcessWorker
-        load = partial(load_evaluators, tuple(settings.evaluators), choices=choices(settings))
+        load = partial(load_evaluators, tuple(settings.evaluators), runtime=settings.runtime, choices=choices(settings))
         self._engine = Engine([worker(load)], observe=self._duration)
         await self._engine.start()
         return self._engine.evaluators
