@@ -15,6 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))  # training/ is not pa
 from training import operating_points, report, study, tables
 from training.comparators import Comparator
 from training.floors import bm25, faithfulness_overlap, relevance_overlap
+from training.metrics import Estimate
 
 EVALUATORS = {
     "toxicity": ("builtin/toxicity@9", 0.5),
@@ -99,7 +100,8 @@ def test_groups_are_found_in_template_sentences_and_compared(measured: study.Stu
     assert names == {"all", "gay", "jewish", "middle eastern"}
     assert all(group.auc == 1.0 and group.recall.value == 1.0 for group in measured.terms)
     (sung,) = measured.topics
-    assert (sung.name, sung.rows, sung.mean) == ("gender: actresses", 30, pytest.approx(0.1))
+    assert (sung.name, sung.rows) == ("gender: actresses", 30)
+    assert sung.mean == pytest.approx(0.1)
     assert {p.name: round(p.mean, 3) for p in measured.pairs} == {
         "Winogender, male less female pronoun": -0.1,
         "Winogender, male less neutral pronoun": 0.0,
@@ -158,9 +160,9 @@ def test_published_numbers_stand_beside_those_of_their_set(measured: study.Study
 
 
 def test_a_difference_is_bold_only_where_its_interval_lies_above_zero() -> None:
-    assert tables.gain(study.Estimate(0.1, 0.05, 0.2)) == "**+0.100 [+0.050, +0.200]**"
-    assert tables.gain(study.Estimate(0.1, -0.05, 0.2)) == "+0.100 [-0.050, +0.200]"
-    assert tables.gain(study.Estimate(float("nan"), float("nan"), float("nan"))) == "-"
+    assert tables.gain(Estimate(0.1, 0.05, 0.2)) == "**+0.100 [+0.050, +0.200]**"
+    assert tables.gain(Estimate(0.1, -0.05, 0.2)) == "+0.100 [-0.050, +0.200]"
+    assert tables.gain(Estimate(float("nan"), float("nan"), float("nan"))) == "-"
 
 
 def test_limits_cut_sets_but_never_the_candidates_of_a_question(tmp_path: Path) -> None:
