@@ -21,7 +21,8 @@ _REASONS = {
     Reason.NO_CONTEXT: "the evaluator needs documents and none were retrieved",
     Reason.CONTENT_NOT_CAPTURED: "the sender records no content; its instrumentation has a switch for that",
     Reason.BY_REFERENCE: "the content lies elsewhere and only its address was sent",
-    Reason.TRUNCATED: "the sender cut the text; a toxic beginning still fails, a clean one proves nothing",
+    Reason.TRUNCATED: "the sender cut the text, or it has more than 16 million characters; a toxic beginning still "
+    "fails, a clean one proves nothing",
     Reason.UNSUPPORTED_LANGUAGE: "the evaluator does not know the language",
     Reason.NOT_USER_FACING: "nobody got this answer: query rewriting, tool or guardrail steps",
     Reason.DUPLICATE: f"it repeats an answer already scored; `{catalogue.DUPLICATE_OF.name}` names that span",
@@ -57,7 +58,8 @@ def _lines() -> Iterator[str]:
 def _span_attributes() -> Iterator[str]:
     yield from _text("## Span attributes")
     yield from _text(
-        "`<name>` is an evaluator: `toxicity`, `input_toxicity`, `faithfulness`, `relevance`, or a plug-in's name.",
+        "`<name>` is an evaluator: `toxicity`, `input_toxicity`, `faithfulness`, `relevance`, `context_relevance`, or",
+        "a plug-in's name: see [evaluators](evaluators.md).",
         f"Every attribute of a judged span that begins with `{catalogue.PREFIX}` belongs to the gateway: what an",
         "earlier one wrote is replaced. A plug-in's evidence is written as",
         f"`{catalogue.evaluator_attribute('<name>', '<key>')}`.",
