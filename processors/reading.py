@@ -5,7 +5,7 @@ is bounded by what the windows give, not by the windows.
 """
 
 from array import array
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -59,12 +59,12 @@ def words(text: str) -> Iterator[str]:
             yield from (word[start : start + _LONGEST_WORD] for start in range(0, len(word), _LONGEST_WORD))
 
 
-def token_ids(text: str, tokenizer: Tokenizer) -> Iterator[int]:
-    """Yield the token ids of a text, without special tokens."""
+def token_ids(text: str, tokenizer: Tokenizer, prepare: Callable[[str], str] = str) -> Iterator[int]:
+    """Yield the token ids of a text, without special tokens; each piece of it is prepared first."""
     before, ids = None, []
     for piece in pieces(text):
         if piece != before:  # a long run of one letter takes long to encode
-            before, (ids,) = piece, tokenizer.encode([piece])
+            before, (ids,) = piece, tokenizer.encode([prepare(piece)])
         yield from ids
 
 

@@ -9,6 +9,7 @@ from otel_agent_eval.models.model import Model, sigmoid
 from otel_agent_eval.models.runtime import FloatArray
 from otel_agent_eval.models.tokens import Window
 from otel_agent_eval.processors.language import readable
+from otel_agent_eval.processors.plain import plain
 from otel_agent_eval.processors.reading import Steps, finish, run_in_steps, sliding, token_ids
 
 _LIKELY = 0.5
@@ -61,7 +62,8 @@ class Toxicity:
         tokenizer = self._model.tokenizer
         for number, text in enumerate(texts):
             if judged[number]:
-                for ids in sliding(token_ids(text, tokenizer), self._window, self._stride):
+                ids_of_text = token_ids(text, tokenizer, lambda piece: plain(piece, tokenizer.knows))
+                for ids in sliding(ids_of_text, self._window, self._stride):
                     owners.append(number)
                     yield tokenizer.single(ids)
 

@@ -45,6 +45,10 @@ class Tokenizer:
         encodings = self._tokenizer.encode_batch_fast(readable, add_special_tokens=False)
         return [encoding.ids for encoding in encodings]
 
+    def knows(self, word: str) -> bool:
+        """Tell whether a lower-case word is one token."""
+        return self._tokenizer.token_to_id(word) is not None
+
     def single(self, ids: Ids) -> Window:
         """Return the window that holds one text."""
         return Window((self._cls, *ids, self._sep), (0,) * (len(ids) + 2))

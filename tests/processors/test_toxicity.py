@@ -69,3 +69,12 @@ def test_any_text_gets_a_score(builtin_model: Model, text: str) -> None:
 
 def test_an_empty_batch_is_an_empty_list(keywords: Model) -> None:
     assert judge(keywords) == []
+
+
+@pytest.mark.parametrize(
+    "hidden", ["y 0 u are an 1d10t", "You are an idi0t!", "what a 💩 you are, stup1d m0r0n", "f u c k you"]
+)
+def test_a_disguise_hides_nothing(builtin_model: Model, hidden: str) -> None:
+    (found,) = judge(builtin_model, hidden)
+    assert isinstance(found, Scored)
+    assert found.label is Label.FAIL
