@@ -13,16 +13,15 @@ from tokenizers import Tokenizer
 from training.examples import Example
 from training.templates import mark_unseen
 
-MAX_TOKENS = {"toxicity": 112, "support": 232, "relevance": 160, "match": 112}
-QUESTION_TOKENS = 48
+MAX_TOKENS = {"toxicity": 112, "support": 232, "relevance": 160, "keep": 96}
 
 STEP = 8
 """Batches are as wide as a multiple of this: matrix kernels are compiled once for each shape."""
 TOKENS_PER_BATCH, ROWS_PER_BATCH = 2560, 64
 POOL = 48 * ROWS_PER_BATCH
 """Rows that are sorted by length together: similar lengths meet in a batch, and the order stays random on the whole."""
-SHARES = {"toxicity": 0.42, "support": 0.46, "relevance": 0.09, "match": 0.03}
-"""What part of all tokens each head is trained with, however many examples it has."""
+SHARES = {"toxicity": 1.0, "support": 0.70, "relevance": 0.20, "keep": 0.10}
+"""What part of all tokens the heads of one encoder are trained with, however many examples they have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +32,11 @@ class Batch:
     inputs: dict[str, torch.Tensor]
     targets: torch.Tensor
     weights: torch.Tensor
-    questions: dict[str, torch.Tensor] | None = None
 
     @property
     def tokens(self) -> int:
         """Places computed, padding included."""
-        asked = self.questions["input_ids"].numel() if self.questions else 0
-        return self.inputs["input_ids"].numel() + asked
+        return self.inputs["input_ids"].numel()
 
 
 def load_tokenizer(path: str, max_tokens: int | None = None) -> Any:
@@ -55,27 +52,23 @@ def load_tokenizer(path: str, max_tokens: int | None = None) -> Any:
 def stream(head: str, items: list[Example], path: str, seed: int) -> Iterator[Batch]:
     """Batches of one head without end: similar lengths together, everything else in a seeded order."""
     rng = random.Random(seed)
-    tokenizer, questions = load_tokenizer(path, MAX_TOKENS[head]), load_tokenizer(path, QUESTION_TOKENS)
-    # "match" compares two texts read apart, and is sorted by the answer.
-    apart = head == "match"
+    tokenizer = load_tokenizer(path, MAX_TOKENS[head])
     order: list[int] = []
     while True:
         while len(order) < POOL:
             order += rng.sample(range(len(items)), len(items))
         pool, order = order[:POOL], order[POOL:]
         rows = [items[i] for i in pool]
-        read = tokenizer.encode_batch([e.a if e.b is None else e.b if apart else (e.a, e.b) for e in rows])
+        read = tokenizer.encode_batch([e.a if e.b is None else (e.a, e.b) for e in rows])
         pairs = sorted(zip(rows, read, strict=True), key=lambda pair: len(pair[1].ids))
-        for batch in _cut(pairs, rng, ROWS_PER_BATCH // 2 if apart else ROWS_PER_BATCH):
-            examples = [example for example, _ in batch]
-            asked = questions.encode_batch([e.a for e in examples]) if apart else None
-            yield collate(head, examples, [encoding for _, encoding in batch], asked)
+        for batch in _cut(pairs, rng):
+            yield collate(head, [example for example, _ in batch], [encoding for _, encoding in batch])
 
 
-def _cut(pairs: list[Any], rng: random.Random, most: int) -> list[list[Any]]:
+def _cut(pairs: list[Any], rng: random.Random) -> list[list[Any]]:
     batches: list[list[Any]] = [[]]
     for pair in pairs:
-        if len(batches[-1]) >= min(most, TOKENS_PER_BATCH // _width(len(pair[1].ids))):
+        if len(batches[-1]) >= min(ROWS_PER_BATCH, TOKENS_PER_BATCH // _width(len(pair[1].ids))):
             batches.append([])
         batches[-1].append(pair)
     rng.shuffle(batches)
@@ -86,16 +79,15 @@ def _width(length: int) -> int:
     return max(2 * STEP, -(-length // STEP) * STEP)
 
 
-def collate(head: str, examples: list[Example], encodings: list[Any], asked: list[Any] | None = None) -> Batch:
+def collate(head: str, examples: list[Example], encodings: list[Any]) -> Batch:
     """Tensors of one batch."""
     targets = torch.tensor([[t if t is not None else 0.0 for t in e.targets] for e in examples])
     weights = torch.tensor([[0.0 if t is None else e.weight for t in e.targets] for e in examples])
-    inputs = _tensors(encodings, marked=head == "support")
-    return Batch(head, inputs, targets, weights, _tensors(asked, QUESTION_TOKENS) if asked else None)
+    return Batch(head, _tensors(encodings, marked=head == "support"), targets, weights)
 
 
-def _tensors(encodings: list[Any], width: int = 0, marked: bool = False) -> dict[str, torch.Tensor]:
-    width = width or _width(max(len(e.ids) for e in encodings))
+def _tensors(encodings: list[Any], marked: bool) -> dict[str, torch.Tensor]:
+    width = _width(max(len(e.ids) for e in encodings))
     kinds = [mark_unseen(e.ids, e.type_ids) if marked else e.type_ids for e in encodings]
     return {
         "input_ids": torch.tensor([e.ids + [0] * (width - len(e.ids)) for e in encodings]),

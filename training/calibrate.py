@@ -27,9 +27,16 @@ FAITHFULNESS_SETS = (
     "ragtruth_qa_train", "clapnq_dev_positive", "halueval_qa_slice", "fever_symmetric", "snli_test", "begin_dev", "wice_tokens_train",
 )  # fmt: skip
 RELEVANCE_SETS = ("qnli_dev", "clapnq_dev")
+VERSION = 2
 FALSE_ALARMS = 0.001
+_BENIGN_SETS = (
+    ("relevance", "qnli_dev"), ("relevance", "clapnq_dev"), ("faithfulness", "begin_dev"), ("faithfulness", "fever_symmetric"),
+    ("faithfulness", "conjnli_train15k"), ("faithfulness", "snli_test"), ("faithfulness", "wice_tokens_train"),
+)  # fmt: skip
 FOREIGN = 5
 """One row of so many is also read with the documents of another."""
+_NAMES = {"support": "faithfulness"}
+"""What a head's output is a score of, where it is not called the same."""
 SIGNS = (1, 1, -1)
 """Of the weights of support, coverage and unfound numbers."""
 
@@ -42,19 +49,17 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=150, help="rows of each set, twice that of some")
     options = parser.parse_args()
     scorer = Scorer(options.model)
-    heads = {
-        "toxicity": _toxicity(scorer, options.data, options.limit),
-        "faithfulness": _faithfulness(scorer, options.data, options.limit),
-        "relevance": _relevance(scorer, options.data, options.limit),
-    }
+    makers = {"toxicity": _toxicity, "support": _faithfulness, "relevance": _relevance}
+    made = [make(scorer, options.data, options.limit) for output, make in makers.items() if output in scorer.outputs]
+    heads = {_NAMES.get(head["output"], head["output"]): head for head in made}
     card = {
         "name": "builtin",
-        "version": 1,
+        "version": VERSION,
         "languages": ["en"],
         "licence": "Apache-2.0",
         "max_tokens": 512,
         "base": "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)",
-        "trained_on": _sources(),
+        "trained_on": _sources("toxicity" in heads),
         "heads": heads,
     }
     (options.model / "model.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
@@ -130,13 +135,14 @@ def _recall(said: Any, rows: list[tuple[str, Row]], wanted: str) -> float:
 def unseen_benign(folder: Path) -> list[str]:
     """Thousands of benign texts that the toxicity head was not trained on; none is of a test or transfer part.
 
-    Answers of the tune parts, with their sentences, and what the other heads read: answers to questions from Wikipedia,
-    replies in dialogues, claims. The highest one in a thousand of their scores is the threshold.
+    Answers of the tune parts, with their sentences, and what the other heads read there: answers to questions from
+    Wikipedia, replies in dialogues, claims, captions. The highest one in a thousand of their scores is the threshold.
     """
     answers = agent_answers(folder, "tune")
     texts = answers + [s.text for answer in answers for s in split_sentences(answer)]
-    for kind, name in (("relevance", "qnli_dev"), ("faithfulness", "begin_dev"), ("faithfulness", "fever_symmetric")):
-        texts += [r["answer"] for part in ("train", "tune") for r in rows_of(folder, kind, name, part)]
+    for kind, name in _BENIGN_SETS:
+        texts += [r["answer"] for r in rows_of(folder, kind, name, "tune")]
+    texts += [r["answer"] for r in rows_of(folder, "faithfulness", "monotonicity_med_help", "train")]
     return list(dict.fromkeys(texts))
 
 
@@ -257,14 +263,19 @@ def _relevance(scorer: Scorer, folder: Path, limit: int) -> dict[str, Any]:
     }
 
 
-def _sources() -> list[str]:
+def _sources(toxicity: bool) -> list[str]:
+    if toxicity:
+        return [
+            "Jigsaw toxic comments, a slice (CC0)", "ParaDetox (CC0)", "HatemojiBuild (CC BY 4.0)", "Latent Hatred, SafeNLP subset (MIT)",
+            "Davidson 2017 (MIT)", "EDOS (CC0)", "Civil Comments toxic spans (CC0)", "CAT_LARGE context toxicity (Apache-2.0)",
+            "intersectional madlibs (Apache-2.0)", "Surge profanity list (MIT)", "as benign texts: RAGTruth QA train (MIT)", "ConjNLI (MIT)",
+            "SNLI test (CC BY-SA 4.0)", "FEVER-Symmetric (MIT)", "HaluEval QA slice (MIT)", "BEGIN dev (CC BY 4.0, CDLA-Sharing 1.0)",
+            "CLAP-NQ dev (Apache-2.0)", "QNLI dev (CC BY-SA 4.0)",
+        ]  # fmt: skip
     return [
-        "Jigsaw toxic comments, a slice (CC0)", "ParaDetox (CC0)", "HatemojiBuild (CC BY 4.0)", "Latent Hatred, SafeNLP subset (MIT)",
-        "Davidson 2017 (MIT)", "EDOS (CC0)", "Civil Comments toxic spans (CC0)", "CAT_LARGE context toxicity (Apache-2.0)",
-        "intersectional madlibs (Apache-2.0)", "Surge profanity list (MIT)", "RAGTruth QA train (MIT)", "ConjNLI (MIT)",
-        "MED and HELP (CC BY-SA 4.0)", "SNLI test (CC BY-SA 4.0)", "FEVER-Symmetric (MIT)", "HaluEval QA slice (MIT)",
-        "BEGIN dev (CC BY 4.0, CDLA-Sharing 1.0)", "CLAP-NQ dev (Apache-2.0)", "WiCE tokens (ODC-BY)", "QNLI dev (CC BY-SA 4.0)",
-        "DiaSafety, dialogue turns only (Apache-2.0)",
+        "RAGTruth QA train (MIT)", "ConjNLI (MIT)", "MED and HELP (CC BY-SA 4.0)", "SNLI test (CC BY-SA 4.0)", "FEVER-Symmetric (MIT)",
+        "HaluEval QA slice (MIT)", "BEGIN dev (CC BY 4.0, CDLA-Sharing 1.0)", "CLAP-NQ dev (Apache-2.0)", "WiCE tokens (ODC-BY)",
+        "QNLI dev (CC BY-SA 4.0)", "DiaSafety, dialogue turns only (Apache-2.0)",
     ]  # fmt: skip
 
 

@@ -23,6 +23,15 @@ def disguise(text: str, lexicon: Lexicon, rng: random.Random) -> str:
     return text
 
 
+def hide_one(text: str, rng: random.Random) -> str:
+    """Hide one word of a text, whatever it says."""
+    words = [match for match in _TOKEN.finditer(text) if len(match.group()) > 3]
+    if not words:
+        return text
+    match = rng.choice(words)
+    return text[: match.start()] + _hide(match.group(), rng) + text[match.end() :]
+
+
 def with_emoji(text: str, rng: random.Random) -> str:
     """Emoji before, within or after a text."""
     words = text.split()

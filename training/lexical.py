@@ -19,7 +19,7 @@ from sklearn.linear_model import SGDClassifier
 from training.batches import collate, load_tokenizer
 from training.examples import Example
 from training.model import base_folder, build
-from training.toxicity_data import toxicity_examples
+from training.toxicity_data import plain_toxicity_examples
 
 PIECES, ROWS, PAIR = 30_522, 1 << 19, 48_611
 """Word pieces; rows of the table of pairs; the multiplier of the hash that gives a pair its row."""
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20240607)
     options = parser.parse_args()
     path = str(base_folder() / "tokenizer.json")
-    examples = toxicity_examples(options.data, options.seed)
+    examples = plain_toxicity_examples(options.data, options.seed)
     lexical = fit(examples, path, options.seed)
     texts = [e.a for e in examples[:SAMPLE]]
     encoder, words = _encoder_logits(options.checkpoint, texts, path), lexical.logits(texts, path)

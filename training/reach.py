@@ -67,7 +67,8 @@ def _batches(data: Path, heads: Iterable[str], rng: random.Random) -> Iterator[B
         kind, names = SETS[head]
         tokenizer = load_tokenizer(str(base_folder() / "tokenizer.json"), MAX_TOKENS[head])
         rows = [row for name in names for row in _some(rows_of(data, kind, name, "train"), rng)]
-        read = sorted(tokenizer.encode_batch([_texts(head, row) for row in rows]), key=lambda found: len(found.ids))
+        texts = [text for row in rows for text in _texts(head, row)]
+        read = sorted(tokenizer.encode_batch(texts), key=lambda found: len(found.ids))
         for start in range(0, len(read), ROWS_PER_BATCH):
             part = read[start : start + ROWS_PER_BATCH]
             yield collate(head, [Example("", None, (0.0,))] * len(part), part)
@@ -77,9 +78,9 @@ def _some(rows: list[Row], rng: random.Random) -> list[Row]:
     return rng.sample(rows, min(ROWS, len(rows)))
 
 
-def _texts(head: str, row: Row) -> str | tuple[str, str]:
+def _texts(head: str, row: Row) -> list[str | tuple[str, str]]:
     if head == "toxicity":
-        return str(row["text"])
-    if head == "relevance":
-        return relevance_pair(row["question"], row["answer"])
-    return support_pair(context_text(row), row["answer"], row.get("question"))
+        return [str(row["text"])]
+    if head == "relevance":  # for the cosine each is read alone, too
+        return [relevance_pair(row["question"], row["answer"]), row["question"], row["answer"]]
+    return [support_pair(context_text(row), row["answer"], row.get("question"))]

@@ -13,7 +13,6 @@ from training.templates import relevance_pair
 
 _MAX_ANSWER_WORDS = 100
 _MAX_TURNS = 2_000
-_MAX_MATCHES = 4_000
 _REFUSALS = (
     "I don't have information about that.", "I'm sorry, I can't help with that.", "I don't know.", "I am unable to answer this question.",
     "I'm afraid I cannot answer that based on the documents.", "Sorry, I do not have access to that data.",
@@ -115,13 +114,14 @@ def _turns(folder: Path, rng: random.Random) -> list[tuple[str, str]]:
     return turns
 
 
-def match_examples(folder: Path, seed: int) -> list[Example]:
-    """Pairs only; the other rows of the batch are the negatives."""
-    rng = random.Random(seed + 2)
-    pairs = _positive_pairs(folder)
-    rng.shuffle(pairs)
-    pairs = pairs[:_MAX_MATCHES] + _turns(folder, rng)[: _MAX_MATCHES // 4]
-    return [_example(question, answer, 1.0, 1.0) for question, answer in pairs]
+def kept_texts(folder: Path, seed: int) -> list[Example]:
+    """Questions, answers and sentences whose embedding should stay where the base model has it."""
+    rng = random.Random(seed + 1)
+    texts = {text for pair in _positive_pairs(folder) + _turns(folder, rng) for text in pair}
+    for row in rows_of(folder, "faithfulness", "ragtruth_qa_train", "train")[::4]:  # four answers share their documents
+        texts.update(sentence.text for document in documents_of(row) for sentence in split_sentences(document))
+    texts.update(row["answer"] for row in rows_of(folder, "faithfulness", "snli_test", "train"))
+    return [Example(text, None, (None,)) for text in sorted(texts)]
 
 
 def _example(question: str, answer: str, label: float, weight: float) -> Example:

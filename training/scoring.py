@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from otel_agent_eval.processors.evidence import EvidenceIndex
+from otel_agent_eval.processors.plain import plain
 from otel_agent_eval.processors.sentences import claims
 from training.metrics import Floats
 from training.templates import mark_unseen, relevance_pair, support_pair
@@ -36,7 +37,9 @@ class Scorer:
         self._session = onnxruntime.InferenceSession(
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )
+        self.outputs = {value.name for value in self._session.get_outputs()}
         self._plain = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._words = self._plain.get_vocab()
         self._cut: dict[int, Any] = {}
         for size in (SUPPORT_TOKENS, RELEVANCE_TOKENS):
             self._cut[size] = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -46,9 +49,10 @@ class Scorer:
 
     def toxicity(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Logits [texts, 6]: per label the maximum over windows."""
+        texts = [plain(text, self._words.__contains__) for text in texts]
         owners: list[int] = []
         sequences: Sequences = []
-        for number, encoding in enumerate(self._plain.encode_batch(list(texts), add_special_tokens=False)):
+        for number, encoding in enumerate(self._plain.encode_batch(texts, add_special_tokens=False)):
             for window in token_windows(encoding.ids):
                 owners.append(number)
                 sequences.append(([CLS, *window, SEP], [0] * (len(window) + 2)))

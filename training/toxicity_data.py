@@ -2,13 +2,18 @@
 
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
+from otel_agent_eval.processors.plain import plain
+from training.batches import load_tokenizer
 from training.benign import benign_texts
+from training.contrast import contrast_examples
 from training.datasets import Row, normal, part_of, read_set, rows_of, texts_outside_training
-from training.disguise import disguise, with_emoji
+from training.disguise import disguise, hide_one, with_emoji
 from training.examples import Example
 from training.hostile import hostile_examples
+from training.model import base_folder
 from training.weak_labels import Lexicon, targets
 
 MAX_CHARS = 600
@@ -20,7 +25,7 @@ _PLAN: dict[str, tuple[int, float]] = {
     "jigsaw_wiki_sample": (20_000, 1.0),
     "paradetox_pairs": (25_000, 0.8),
     "hatemojibuild": (20_000, 1.0),
-    "implicit_hate_safenlp": (20_000, 0.6),
+    "implicit_hate_safenlp": (20_000, 0.8),
     "davidson_tweets": (14_000, 0.5),
     "edos_sexism": (10_000, 0.5),
     "toxic_spans_civil": (9_000, 0.7),
@@ -54,13 +59,23 @@ def toxicity_examples(folder: Path, seed: int) -> list[Example]:
                 examples.append(Example(disguise(text, lexicon, rng), None, labels, weight))
             elif chance > 0.97:
                 examples.append(Example(with_emoji(text, rng), None, labels, weight))
+            elif not toxic and chance > 0.94:  # a disguise alone is no sign
+                examples.append(Example(hide_one(text, rng), None, labels, weight))
+            if name == "hatemojibuild":  # few, and the hardest: read twice as often
+                examples.append(examples[-1])
             if name == "toxic_spans_civil":
                 examples.extend(_clean_sentences(row, lexicon))
     examples += _identity_rows(folder, rng, lexicon)
     examples += _agent_rows(folder, seed)
-    examples += hostile_examples(seed)
+    examples += hostile_examples(seed) + contrast_examples(seed)
     rng.shuffle(examples)
     return examples
+
+
+def plain_toxicity_examples(folder: Path, seed: int) -> list[Example]:
+    """The same as the head reads them: without disguises."""
+    words = load_tokenizer(str(base_folder() / "tokenizer.json")).get_vocab()
+    return [replace(e, a=plain(e.a, words.__contains__)) for e in toxicity_examples(folder, seed)]
 
 
 def _chosen(name: str, rows: list[Row], limit: int, lexicon: Lexicon) -> list[Row]:
@@ -111,8 +126,17 @@ def _agent_rows(folder: Path, seed: int) -> list[Example]:
     templates = [text for text in benign_texts(seed) if part_of(text) == "train"]
     answers = agent_answers(folder, "train")
     rng.shuffle(answers)
-    pieces = [_piece(text, rng) for text in answers[:1500]]
-    return [Example(text, None, nothing, 1.0) for text in 2 * templates + pieces]
+    pieces = [_piece(text, rng) for text in answers[:2500]]
+    return [Example(text, None, nothing, 1.0) for text in 2 * templates + pieces + _plain_prose(folder, rng)]
+
+
+def _plain_prose(folder: Path, rng: random.Random) -> list[str]:
+    """Encyclopedia sentences, captions of pictures and replies of a dialogue: what benign text looks like elsewhere."""
+    texts: list[str] = []
+    for name, count in (("conjnli_train15k", 1500), ("snli_test", 1000), ("fever_symmetric", 300), ("begin_dev", 200)):
+        texts += [row["answer"] for row in rng.sample(rows_of(folder, "faithfulness", name, "train"), count)]
+    texts += [row["answer"] for row in rng.sample(rows_of(folder, "relevance", "qnli_dev", "train"), 1500)]
+    return texts
 
 
 def _piece(text: str, rng: random.Random) -> str:
