@@ -5,19 +5,22 @@ from typing import Protocol
 
 from otel_agent_eval.evaluation import Direction, Evaluation, Interaction, Label, Part, Reason, Scored, Skipped, label
 from otel_agent_eval.models.pretrained.card import Kind
-from otel_agent_eval.models.pretrained.model import PretrainedModel
+from otel_agent_eval.models.pretrained.model import PretrainedModel, Steps
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.evidence import EvidenceIndex
 from otel_agent_eval.processors.pretrained.pairs import PairVerifier
 from otel_agent_eval.processors.pretrained.unsupported_tokens import TokenVerifier
 from otel_agent_eval.processors.pretrained.verifier import TooLongError
+from otel_agent_eval.processors.reading import finish
 from otel_agent_eval.processors.sentences import Sentence, claims
 
 _MAX_CLAIMS = 256
 
 
 class _Verifier(Protocol):
-    def support(self, documents: Sequence[str], interaction: Interaction, found: Sequence[Sentence]) -> list[float]:
+    def support(
+        self, documents: Sequence[str], interaction: Interaction, found: Sequence[Sentence]
+    ) -> Steps[list[float]]:
         """Return the probability that each claim is supported. Raises `TooLongError`."""
         ...
 
@@ -47,16 +50,24 @@ class PretrainedFaithfulness:
 
     def evaluate(self, batch: Sequence[Interaction]) -> list[Evaluation]:
         """Return one evaluation for each interaction, whatever its language."""
-        return [self._judge(interaction) for interaction in batch]
+        return finish(self.steps(batch))
 
-    def _judge(self, interaction: Interaction) -> Evaluation:
+    def steps(self, batch: Sequence[Interaction]) -> Steps[list[Evaluation]]:
+        """Do what `evaluate` does, in steps."""
+        found: list[Evaluation] = []
+        for interaction in batch:
+            judged = yield from self._judge(interaction)
+            found.append(judged)
+        return found
+
+    def _judge(self, interaction: Interaction) -> Steps[Evaluation]:
         found = claims(interaction.answer)
         stated = [" ".join(claim.text for claim in claims(text)) for text in interaction.grounding]
         documents = [*(document.text for document in interaction.documents), *filter(None, stated)]
         if len(found) > _MAX_CLAIMS:
             return Skipped(Reason.TRUNCATED)
         try:
-            supported = self._verifier.support(documents, interaction, found) if found else []
+            supported = (yield from self._verifier.support(documents, interaction, found)) if found else []
         except TooLongError:
             return Skipped(Reason.TRUNCATED)
         score = min(supported, default=1.0)

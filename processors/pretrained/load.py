@@ -9,7 +9,11 @@ from otel_agent_eval.models.pretrained.model import PretrainedModel
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.pretrained.faithfulness import PretrainedFaithfulness
 from otel_agent_eval.processors.pretrained.pairs import supporting_labels
-from otel_agent_eval.processors.pretrained.relevance import PretrainedRelevance, relevant_labels
+from otel_agent_eval.processors.pretrained.relevance import (
+    PretrainedContextRelevance,
+    PretrainedRelevance,
+    relevant_labels,
+)
 from otel_agent_eval.processors.pretrained.toxicity import PretrainedToxicity, toxic_labels
 from otel_agent_eval.processors.pretrained.unsupported_tokens import unsupporting_labels
 
@@ -27,6 +31,7 @@ _MAKERS: Mapping[str, Callable[[PretrainedModel, Sequence[str]], Evaluator]] = {
     "input_toxicity": lambda model, labels: PretrainedToxicity(model, labels, "input_toxicity", Part.QUESTION),
     "faithfulness": PretrainedFaithfulness,
     "relevance": PretrainedRelevance,
+    "context_relevance": PretrainedContextRelevance,
 }
 
 

