@@ -31,6 +31,7 @@ _FEWEST_WORDS, _FEWEST_LETTERS = 3, 18
 
 _NAME = re.compile(r"[@#/\\_]")
 _WORD = re.compile(r"[^\W\d_]+")
+_LAUGHTER = re.compile(r"(\w{1,3})\1\1")
 
 
 def readable(texts: Iterable[str]) -> Steps[list[bool]]:
@@ -105,9 +106,9 @@ def _words(piece: str) -> list[str]:
 
 
 def _without_names(words: Sequence[str]) -> list[str]:
-    """Leave out words with a capital, of whatever language; a text in capitals has no names."""
-    small = [word for word in words if word[:1].islower()]
-    return small or ([*words] if all(word.isupper() for word in words) else [])
+    """Leave out words with a capital, of whatever language, single letters and laughter; in capitals are no names."""
+    capitals = all(word.isupper() for word in words)
+    return [w for w in words if (capitals or w[0].islower()) and len(w) > 1 and not _LAUGHTER.search(w.lower())]
 
 
 def _is_in_other_script(words: Sequence[str]) -> bool:

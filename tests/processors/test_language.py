@@ -28,6 +28,8 @@ def is_readable(text: str) -> bool:
         "The Brazilian President is Luiz Inácio Lula da Silva.",
         "lol no no no punk ass",
         "u r a paki",
+        "What an idiot. hahahahahahahahaha",
+        "it's a sci - fi movie.",
         "y0u 4r3 4n 1d10t",
         "f u c k  y o u",
         "уоu аrе аn іdіоt",
