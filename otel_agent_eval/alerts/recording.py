@@ -62,6 +62,15 @@ class Recordings:
             rules = [*self._rules(window, only), *(self._bias(window, only) if window in compared else ())]
             yield Group(f"agent-eval-{duration(window)}", interval(window), rules)
 
+    def max_series(self, evaluators: int, combinations: int) -> int:
+        """Return how many series the rules record at most, with one version of each evaluator at a time.
+
+        `combinations` is the cap on combinations of service, agent, model and segments that the gateway keeps.
+        """
+        each = {"answers": combinations, "tried": evaluators, "errors": evaluators, "detector": 1}
+        rules = [rule for group in self.groups() for rule in group.rules if isinstance(rule, Recording)]
+        return sum(each.get(rule.record.split(":")[1], combinations * evaluators) for rule in rules)
+
     def _detectors(self) -> Iterator[Recording]:
         """Yield the error rates of the evaluators, as numbers to join with."""
         for version, rates in self._rates.items():
@@ -127,7 +136,8 @@ class Recordings:
     def _segment(self, segment: str, values: Sequence[str], window: float, only: str) -> Iterator[Recording]:
         """Yield each value of a segment beside the rest: how many, how many flagged, and the test of two shares.
 
-        Answers without a value, and those folded together because there were too many values, are not compared.
+        Answers without a value, and those folded together because there were too many values, are not compared. What
+        small groups got is part of the rest, and has no rate of its own: it would say something of single people.
         """
         labels = {"window": duration(window), "segment": segment}
         label = prometheus_label(segment)
@@ -146,10 +156,11 @@ class Recordings:
             return f"(sum without ({VALUE}) ({at(name)})) - ignoring ({VALUE}) group_right () {at(name)}"
 
         yield Recording("agent_eval:segment_scored:increase", f"{cells(_RAW, _SCORED)} > 0", labels)
-        flagged = f"{cells(_WEIGHTED, _FLAGGED)}\n/\n({cells(_WEIGHTED, _SCORED)} > 0)"
-        yield Recording("agent_eval:segment_flagged:ratio", flagged, labels)
-        hits = f"{at('segment_flagged:ratio')} * {at('segment_scored:increase')}"
+        share = f"{cells(_WEIGHTED, _FLAGGED)}\n/\n({cells(_WEIGHTED, _SCORED)} > 0)"
+        hits = f"({share})\n* ignoring (window, segment)\n{at('segment_scored:increase')}"
         yield Recording("agent_eval:segment_flagged:increase", hits, labels)
+        large = f"({at('segment_scored:increase')} >= {self._settings.min_answers})"
+        yield Recording("agent_eval:segment_flagged:ratio", f"{at('segment_flagged:increase')} / {large}", labels)
         yield Recording("agent_eval:segment_rest_scored:increase", f"{rest('segment_scored:increase')} > 0", labels)
         yield Recording("agent_eval:segment_rest_flagged:increase", rest("segment_flagged:increase"), labels)
         own, others = at("segment_scored:increase"), at("segment_rest_scored:increase")

@@ -6,6 +6,7 @@ from otel_agent_eval.alerts.alerting import Plan, alert_group
 from otel_agent_eval.alerts.error_rates import ErrorRates, error_rates
 from otel_agent_eval.alerts.recording import Recordings
 from otel_agent_eval.alerts.rules import rule_file
+from otel_agent_eval.annotation.dimensions import Limits
 from otel_agent_eval.config import AgentEval, Config
 from otel_agent_eval.config.messages import suggestion
 
@@ -30,9 +31,13 @@ def render(config: Config, services: Sequence[str] = ()) -> dict[str, str]:
             raise ValueError(f"service {name!a} is not listed under alerts.services; {known}")
     rates = error_rates(settings)
     recordings = Recordings(settings, rates, _segments(config, processor))
+    most = recordings.max_series(len(processor.evaluators), Limits().combinations + 2)
+    size = (
+        f"\nIt records at most {most:,} series, where the gateway folds what exceeds its caps; few services make few."
+    )
     plan = Plan(settings, services, tuple(processor.evaluators))
     return {
-        RECORDING_FILE: rule_file([*recordings.groups(services)], f"{_HEAD}\n{_limits(config, rates)}"),
+        RECORDING_FILE: rule_file([*recordings.groups(services)], "\n".join([_HEAD, *_limits(config, rates), size])),
         ALERTS_FILE: rule_file([alert_group(plan)], _HEAD),
     }
 
@@ -42,7 +47,7 @@ def _segments(config: Config, processor: AgentEval) -> dict[str, Sequence[str]]:
     return dict(config.alerts.segments) or dict.fromkeys(processor.segments, ())
 
 
-def _limits(config: Config, rates: Mapping[str, ErrorRates]) -> str:
+def _limits(config: Config, rates: Mapping[str, ErrorRates]) -> list[str]:
     """Say from which true rate on the hallucination alert can fire at all."""
     limit, name = config.alerts.hallucination_rate, config.alerts.evaluators.faithfulness
     lines = [
@@ -51,6 +56,4 @@ def _limits(config: Config, rates: Mapping[str, ErrorRates]) -> str:
         for version, rate in rates.items()
         if f"/{name}@" in f"/{version}"
     ]
-    if not lines:
-        return ""
-    return f"\nA true hallucination rate above {limit:.0%} can be told from it:\n" + "\n".join(lines)
+    return [f"\nA true hallucination rate above {limit:.0%} can be told from it:", *lines] if lines else []
