@@ -50,12 +50,14 @@ class Tally:
 class Segment:
     """One file. `waiting` counts by reader what is not done; `done` holds what was at the start, by sequence number.
 
-    `newest` is when the last record was kept, in seconds of the journal's clock; nothing is added once it is `closed`.
+    `began` and `newest` are when the first and the last record were kept, in seconds of the journal's clock; nothing is
+    added once it is `closed`.
     `recall_until` is until when records are kept beyond their use, for what they say about others.
     """
 
     number: int
     size: int = 0
+    began: float = 0.0
     newest: float = 0.0
     closed: bool = False
     recall_until: float = 0.0

@@ -50,7 +50,7 @@ class Failed:
     """A request that could not be written; nothing of it is left in the file."""
 
     append: Append
-    error: OSError
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +184,9 @@ class Writer:
             self._sequence += 1
         try:
             self._write(b"".join(parts))
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._warn(error)
-            yield from (Failed(append, error) for append in appends)
+            yield from (Failed(append, _reason(error)) for append in appends)
             yield from self._take_back(before)
         else:
             yield from results
@@ -276,8 +276,12 @@ class Writer:
             finally:
                 os.close(folder)
 
-    def _warn(self, error: OSError) -> None:
+    def _warn(self, error: OSError | MemoryError) -> None:
         now = time.monotonic()
         if now >= self._next_warning:
             self._next_warning = now + _WARN_EVERY
-            _log.error("the queue cannot be written", extra={"error": error.strerror, "path": str(self._folder.path)})
+            _log.error("the queue cannot be written", extra={"error": _reason(error), "path": str(self._folder.path)})
+
+
+def _reason(error: OSError | MemoryError) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__

@@ -31,8 +31,7 @@ from otel_agent_eval.evaluation.policy import Change, Policy, Rule
 from otel_agent_eval.exporters import Exporter, console, otlp_grpc, otlp_http
 from otel_agent_eval.exporters.plugins import load_factory
 from otel_agent_eval.exporters.tls import ClientTls
-from otel_agent_eval.journal import Folder, Journal, Limits, QueueError, ReaderLimits
-from otel_agent_eval.journal.journal import Lose
+from otel_agent_eval.journal import Folder, Journal, Limits, Lose, QueueError, ReaderLimits
 from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver, ServerTls
 from otel_agent_eval.receivers import Observe as ObserveRequests
 from otel_agent_eval.service.selectors import selector
@@ -93,10 +92,9 @@ def journal(config: Config, lose: Lose) -> Journal:
         if isinstance(exporter, OtlpGrpcExporter | OtlpHttpExporter):
             readers[name] = ReaderLimits(exporter.sending_queue.queue_size, exporter.sending_queue.on_full)
     return Journal(
-        Limits(size=settings.bytes, max_age=settings.max_age, readers=readers),
+        Limits(size=settings.bytes, max_age=settings.max_age, readers=readers, recalling=frozenset({AGENT_EVAL})),
         queue_folder(config) if settings.storage == "disk" else None,
         fsync=settings.fsync,
-        recalling={AGENT_EVAL},
         lose=lose,
     )
 

@@ -56,7 +56,7 @@ def payload(signal: Signal = Signal.TRACES, size: int = 10, items: int = 2) -> P
 
 
 async def until(ready: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not ready():  # noqa: ASYNC110 (what is waited for is seen from outside)
             await asyncio.sleep(0.005)
 

@@ -23,8 +23,8 @@ async def opened(
     folder: Path | None, readers: Mapping[str, ReaderLimits] = READERS, size: int = 1 << 30, **settings: Any
 ) -> AsyncIterator[Journal]:
     """Open a journal with a cursor for each reader."""
-    max_age = settings.pop("max_age", 1e9)
-    limits = Limits(size=size, max_age=max_age, readers=readers)
+    max_age, recalling = settings.pop("max_age", 1e9), settings.pop("recalling", frozenset())
+    limits = Limits(size=size, max_age=max_age, readers=readers, recalling=frozenset(recalling))
     journal = Journal(limits, None if folder is None else Folder(folder), **settings)
     for name in readers:
         journal.cursor(name)

@@ -151,12 +151,23 @@ async def test_what_is_too_old_goes_and_is_counted_and_a_clock_that_is_set_ages_
     async with opened(folder, max_age=60, clock=lambda: now, lose=lambda *what: lost.append(what)) as journal:
         await journal.append(payload(7), ["a"])
         monkeypatch.setattr("time.time", lambda: 1e10)
-        journal._purge()
+        journal._kept.purge()
         assert journal.cursor("a").total.requests == 1
         now += 61
-        journal._purge()
+        journal._kept.purge()
         assert not journal.cursor("a").total.requests
     assert lost == [("a", Signal.TRACES, Loss.EXPIRED, 7)]
+
+
+async def test_what_keeps_coming_does_not_keep_what_is_too_old(tmp_path: Path) -> None:
+    now, lost = 1000.0, []
+    async with opened(tmp_path, max_age=60, clock=lambda: now, lose=lambda *what: lost.append(what)) as journal:
+        for number in range(1, 21):
+            now += 10
+            await journal.append(payload(number), ["a"])
+            journal._kept.purge()
+        assert 3 <= journal.cursor("a").total.requests <= 8
+    assert sum(items for *_, items in lost) > 60
 
 
 async def test_content_does_not_stay_when_all_is_delivered(tmp_path: Path) -> None:
@@ -164,7 +175,7 @@ async def test_content_does_not_stay_when_all_is_delivered(tmp_path: Path) -> No
         await journal.append(payload(1), BOTH)
         for name in BOTH:
             await take(journal.cursor(name))
-        journal._purge()
+        journal._kept.purge()
         async with asyncio.timeout(5):
             while files(tmp_path):  # noqa: ASYNC110 (the disk is looked at)
                 await asyncio.sleep(0.01)

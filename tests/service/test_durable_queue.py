@@ -147,7 +147,7 @@ def files(folder: Path, pattern: str) -> list[Path]:
 
 
 async def parked(folder: Path) -> list[Path]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (found := files(folder, "dead/*/*.letter")):  # noqa: ASYNC110 (the disk is looked at)
             await asyncio.sleep(0.02)
     return found
