@@ -18,7 +18,9 @@ import alerts as simulation
 import error_rates as measured
 
 from otel_agent_eval.alerts.error_rates import wilson
+from otel_agent_eval.alerts.recording import Recordings
 from otel_agent_eval.alerts.render import render
+from otel_agent_eval.config.alerts import Alerts
 
 COUNTS = {"bad": 1000, "bad_flagged": 900, "good": 10_000, "good_flagged": 300}
 """Those of the simulation's good detector."""
@@ -45,12 +47,18 @@ def test_prometheus_computes_the_same_numbers(tmp_path: Path) -> None:
         Flow(service=f"s{number}", answers=answers, flagged=flagged, score=0.3, skipped={"overloaded": 0.1})
         for number, (answers, flagged) in enumerate(POINTS)
     ]
-    groups = [(300.0, 0.05), (100.0, 0.2), (80.0, 0.05)]
+    groups = [(300.0, 0.05), (100.0, 0.2), (80.0, 0.05), (1.0, 0.5)]
     flows += [
         Flow(service="split", labels={"user_segment": f"g{number}"}, answers=answers, flagged=flagged)
         for number, (answers, flagged) in enumerate(groups)
     ]
-    tests = [*_rates(), *_chi_squared(groups)]
+    tests = [_equals(series, value) for series, value in (*_rates(), *_chi_squared(groups))]
+    small = 'absent(agent_eval:segment_flagged:ratio{segment_value="g3"})'
+    tests.append({"expr": small, "exp_samples": [{"labels": '{segment_value="g3"}', "value": 1}]})
+    most = Recordings(Alerts(), {"test/evaluator@1": simulation.GOOD_DETECTOR}, {"user.segment": ()})
+    bound = most.max_series(evaluators=1, combinations=len(flows)) + 3 * 4  # the detectors that come with the package
+    counted = f'count({{__name__=~"agent_eval:.+"}}) <= bool {bound}'
+    tests.append({"expr": counted, "exp_samples": [{"labels": "{}", "value": 1}]})
     values = {name: line for flow in flows for name, line in flow.series(HOURS, ()).items()}
     _promtool(tmp_path, values, tests)
 
@@ -76,22 +84,20 @@ def _chi_squared(groups: list[tuple[float, float]]) -> Iterable[tuple[str, float
     total = np.array([answers * 24 for answers, _ in groups])
     hits = np.array([answers * 24 * flagged for answers, flagged in groups])
     found = simulation.chi_squared(hits, total, hits.sum() - hits, total.sum() - total)
-    for number, value in enumerate(found):
+    assert np.isnan(found).tolist() == [False, False, False, True]
+    for number, value in enumerate(found[:3]):
         yield f'agent_eval:segment:chi_squared{{segment_value="g{number}",window="1d"}}', float(value)
 
 
-def _promtool(folder: Path, values: dict[str, list[float | None]], expected: Iterable[tuple[str, float]]) -> None:
+def _equals(series: str, value: float) -> dict[str, Any]:
+    expression = f"count(abs({series} - {value!r}) < 1e-4 * (1 + {value!r}))"
+    return {"expr": expression, "exp_samples": [{"labels": "{}", "value": 1}]}
+
+
+def _promtool(folder: Path, values: dict[str, list[float | None]], tests: list[dict[str, Any]]) -> None:
     files = render(config({"error_rates": {"test/evaluator@1": COUNTS}}))
     for name, text in files.items():
         (folder / name).write_text(text)
-    tests: list[dict[str, Any]] = [
-        {
-            "expr": f"count(abs({series} - {value!r}) < 1e-4 * (1 + {value!r}))",
-            "eval_time": f"{HOURS}h",
-            "exp_samples": [{"labels": "{}", "value": 1}],
-        }
-        for series, value in expected
-    ]
     assert len(tests) > 25
     document = {
         "rule_files": list(files),
@@ -104,7 +110,7 @@ def _promtool(folder: Path, values: dict[str, list[float | None]], expected: Ite
                     {"series": name, "values": " ".join("_" if v is None else repr(v) for v in line)}
                     for name, line in values.items()
                 ],
-                "promql_expr_test": tests,
+                "promql_expr_test": [{**test, "eval_time": f"{HOURS}h"} for test in tests],
             }
         ],
     }
