@@ -33,8 +33,8 @@ class Limits:
 class Job:
     """An interaction on its way.
 
-    `done` resolves when all its evaluators have spoken; `left` says that nobody waits for it any more, `size` counts
-    characters.
+    `done` resolves when all its evaluators have spoken; `left` says that nobody waits for it any more. `size` counts
+    characters to be read, `held` all that are held: of long conversations little is read.
     """
 
     interaction: Interaction
@@ -44,11 +44,13 @@ class Job:
     results: dict[str, Evaluation] = field(default_factory=dict)
     left: bool = False
     size: int = field(init=False)
+    held: int = field(init=False)
 
     def __post_init__(self) -> None:
         one = self.interaction
         texts = (one.answer, one.question, *(document.text for document in one.documents), *one.grounding)
         self.size = sum(map(len, texts))
+        self.held = self.size + sum(len(turn.text) for turn in one.turns)
 
     @property
     def missing(self) -> list[str]:
@@ -81,7 +83,7 @@ class Jobs:
         self._short = _Lane()
         self._long = _Lane()
         self._all: set[Job] = set()
-        self._size = 0
+        self._held = 0
         self._arrived = asyncio.Event()
 
     def __len__(self) -> int:
@@ -94,7 +96,7 @@ class Jobs:
         if not self._has_room(job):
             return False
         self._all.add(job)
-        self._size += job.size
+        self._held += job.held
         self._lane(job).fresh.append(job)
         self._arrived.set()
         return True
@@ -102,7 +104,7 @@ class Jobs:
     def remove(self, job: Job) -> None:
         """Forget a job: it is done with, or given up."""
         self._all.remove(job)
-        self._size -= job.size
+        self._held -= job.held
 
     def leave(self, job: Job) -> None:
         """Note that nobody waits for a job any more."""
@@ -158,4 +160,4 @@ class Jobs:
         return self._long if job.size > self._limits.characters else self._short
 
     def _has_room(self, job: Job) -> bool:
-        return len(self._all) < self._limits.capacity and self._size + job.size <= self._limits.held
+        return len(self._all) < self._limits.capacity and self._held + job.held <= self._limits.held

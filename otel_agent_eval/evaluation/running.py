@@ -57,6 +57,7 @@ class Running:
             return Verdicts([Failed(NotBegun.__name__)], 0.0)
         started = time.perf_counter()
         try:
+            next(self._begun)
             while time.perf_counter() - started < self._slice:
                 next(self._begun)
         except StopIteration as end:

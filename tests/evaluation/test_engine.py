@@ -2,7 +2,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -17,6 +17,7 @@ from otel_agent_eval.evaluation import (
     Reason,
     Scored,
     Skipped,
+    Turn,
 )
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.jobs import Limits
@@ -183,6 +184,16 @@ async def test_what_a_long_one_got_in_time_stands_and_the_rest_comes_late() -> N
     assert isinstance(found["length"], Scored)
     assert found["other"] == Skipped(Reason.DEADLINE)
     assert list(late) == ["other"]
+
+
+async def test_a_long_conversation_is_held_but_does_not_make_an_answer_long() -> None:
+    worker = FakeWorker(slices=2)
+    async with running(worker, characters=100, held=1000) as engine:
+        turns = (Turn("user", "a" * 600),)
+        assert isinstance((await engine.evaluate(replace(answer(1), turns=turns), DECISIONS))["length"], Scored)
+        found = await engine.evaluate(replace(answer(1), turns=turns * 2), DECISIONS)
+    assert found == {"length": Skipped(Reason.OVERLOADED)}
+    assert len(worker.batches) == 1
 
 
 async def test_more_text_than_may_be_held_is_overloaded_unless_late_ones_make_room() -> None:

@@ -53,7 +53,7 @@ def test_an_evaluator_without_steps_judges_a_long_one_at_once() -> None:
 
 def test_a_long_one_is_judged_in_slices_between_which_others_are() -> None:
     evaluator = Stepwise()
-    running = Running({"steps": evaluator}, slice_seconds=0.005)
+    running = Running({"steps": evaluator}, slice_seconds=0.0)
     assert running.begin("steps", Interaction(answer="a" * 20)) is None
     assert evaluator.taken < 20
     assert running.submit("steps", [Interaction(answer="b")]).evaluations == [GOOD]
@@ -72,7 +72,7 @@ def test_what_is_begun_anew_gives_up_what_was_begun_before() -> None:
     assert running.begin("steps", Interaction(answer="a" * 20)) is None
     assert running.begin("steps", Interaction(answer="b")) is None
     assert running.begin("steps", Interaction(answer="c")) is None
-    running = Running({"steps": evaluator}, slice_seconds=1.0)
+    running = Running({"steps": evaluator}, slice_seconds=60)
     verdicts = running.begin("steps", Interaction(answer="abc"))
     assert verdicts is not None
     assert verdicts.evaluations == [GOOD]
@@ -80,7 +80,7 @@ def test_what_is_begun_anew_gives_up_what_was_begun_before() -> None:
 
 @pytest.mark.parametrize(("order", "error"), [("raise", "ValueError"), ("lose", "WrongResult")])
 def test_what_breaks_in_a_slice_has_failed(order: str, error: str, caplog: pytest.LogCaptureFixture) -> None:
-    verdicts = Running({"steps": Stepwise()}).begin("steps", Interaction(answer="a", question=order))
+    verdicts = Running({"steps": Stepwise()}, slice_seconds=60).begin("steps", Interaction(answer="a", question=order))
     assert verdicts is not None
     assert verdicts.evaluations == [Failed(error)]
     assert "quote" not in caplog.text
