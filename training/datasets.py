@@ -24,6 +24,8 @@ TRANSFER = {
     ),
     "relevance": ("wikiqa_train_dev", "trecqa_train_dev", "dailydialogpp_dev"),
 }
+DIASAFETY_TOXIC = ("Offending User", "Toxicity Agreement")
+"""The kinds of unsafe replies in DiaSafety that are about toxicity."""
 _WORD = re.compile(r"\w+")
 
 

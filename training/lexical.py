@@ -5,6 +5,7 @@ origin, and each is wrong about other texts.
 """
 
 import argparse
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags, hstack
 from sklearn.linear_model import SGDClassifier
 
+from otel_agent_eval.processors.plain import plain
 from training.batches import collate, load_tokenizer
+from training.datasets import read_set
 from training.examples import Example
 from training.model import base_folder, build
 from training.toxicity_data import plain_toxicity_examples
@@ -25,6 +28,18 @@ PIECES, ROWS, PAIR = 30_522, 1 << 19, 48_611
 """Word pieces; rows of the table of pairs; the multiplier of the hash that gives a pair its row."""
 WINDOW = 160
 ALPHA, EPOCHS = 1e-5, 6
+_FRAMES = (
+    "{}",
+    "you {}",
+    "what a {}",
+    "{} off",
+    "shut up {}",
+    "they are all {}",
+    "this is {}",
+    "oh {}",
+    "I said {}",
+    "{}!",
+)
 SAMPLE, SPREAD = 1500, 0.5
 """Training texts by which the words are given so much of the encoder's spread.
 
@@ -89,6 +104,15 @@ def fit(examples: Sequence[Example], tokenizer_path: str, seed: int) -> Lexical:
     return Lexical((single_w + grams @ gram_w).astype(np.float32), pair_w.astype(np.float32))
 
 
+def _profane(folder: Path, tokenizer_path: str, seed: int) -> list[Example]:
+    """Strong words of the profanity list, a few of which stand in any of the sets, in plain company."""
+    rng = random.Random(seed)
+    words = load_tokenizer(tokenizer_path).get_vocab()
+    strong = [str(r["text"]) for r in read_set(folder, "lexicon/surge_profanity_en") if r["severity_desc"] != "Mild"]
+    texts = [frame.format(term) for term in strong for frame in rng.sample(_FRAMES, 3)]
+    return [Example(plain(text, words.__contains__), None, (1.0,), 0.5) for text in texts]
+
+
 def _read(texts: Sequence[str], tokenizer_path: str) -> list[NDArray[np.int64]]:
     tokenizer = load_tokenizer(tokenizer_path, WINDOW)
     return [np.array(e.ids, dtype=np.int64) for e in tokenizer.encode_batch(list(texts))]
@@ -128,7 +152,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20240607)
     options = parser.parse_args()
     path = str(base_folder() / "tokenizer.json")
-    examples = plain_toxicity_examples(options.data, options.seed)
+    examples = plain_toxicity_examples(options.data, options.seed) + _profane(options.data, path, options.seed)
     lexical = fit(examples, path, options.seed)
     texts = [e.a for e in examples[:SAMPLE]]
     encoder, words = _encoder_logits(options.checkpoint, texts, path), lexical.logits(texts, path)

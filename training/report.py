@@ -12,7 +12,7 @@ import numpy as np
 
 from training import metrics
 from training.comparators import Comparator
-from training.datasets import TRANSFER, Row, available_sets, group_key, normal, rows_of
+from training.datasets import DIASAFETY_TOXIC, TRANSFER, Row, available_sets, group_key, normal, rows_of
 from training.metrics import Estimate, Floats
 
 KINDS = ("toxicity", "faithfulness", "relevance")
@@ -90,11 +90,16 @@ def text_of(row: Row) -> str:
 
 def held_out_rows(folder: Path, kind: str, name: str, limit: int, seed: int = 3) -> list[Row]:
     """The test part of a set in a seeded random order; a limit of 0 means all rows."""
-    rows = [row for row in rows_of(folder, kind, name, "test") if text_of(row).strip()]
+    rows = [row for row in rows_of(folder, kind, name, "test") if text_of(row).strip() and is_about(kind, name, row)]
     rng = random.Random(seed)
     rng.shuffle(rows)
     most = limit * (_TIMES[kind] if name in TRANSFER[kind] else 1) or len(rows)
     return _whole_questions(rows, most) if name in RANKED else rows[:most]
+
+
+def is_about(kind: str, name: str, row: Row) -> bool:
+    """Whether a row's label speaks of what is measured: unsafe advice and biased opinions need not be toxic."""
+    return name != "diasafety_train" or kind != "toxicity" or row["category"] in DIASAFETY_TOXIC
 
 
 def _whole_questions(rows: Sequence[Row], most: int) -> list[Row]:
