@@ -6,6 +6,7 @@ from pathlib import Path
 
 from otel_agent_eval.commands.configuration import loaded
 from otel_agent_eval.config import Config
+from otel_agent_eval.config.values import format_size
 from otel_agent_eval.signals import Signal
 
 _WITHOUT_PIPELINE = {
@@ -35,8 +36,20 @@ def _summary(config: Config) -> Iterator[str]:
             ", ".join(_exporter(config, name, signal) for name in pipeline.exporters),
         ]
         yield f"{signal + ':':8} {' -> '.join(steps)}"
+    yield f"queue: {_queue(config)}"
     address = config.service.telemetry.metrics.address
     yield f"/metrics, /healthz, /readyz: {address or 'off'}"
+
+
+def _queue(config: Config) -> str:
+    settings = config.service.queue
+    limit = format_size(settings.bytes)
+    if settings.storage == "memory":
+        return f"in memory, {limit}"
+    try:
+        return f"{settings.folder()}, {limit}, fsync {settings.fsync}"
+    except RuntimeError:
+        return "no place for it, there is no home directory: give service.queue.path"
 
 
 def _receiver(config: Config, name: str) -> str:

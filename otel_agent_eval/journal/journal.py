@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
@@ -16,6 +17,8 @@ from otel_agent_eval.journal.writer import Append, Appended, Closed, Failed, Fsy
 from otel_agent_eval.signals import Payload, Refused
 
 _TICK = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 class Journal:
@@ -50,6 +53,8 @@ class Journal:
             await asyncio.to_thread(self._folder.claim)
             self._recovered = await asyncio.to_thread(_recover, self._folder)
             self._kept.take_over(self._recovered)
+            requests = sum(tally.requests for tally in self._recovered.undone().values())
+            _log.info("the queue is open", extra={"path": str(self._folder.path), "waiting": requests})
             loop = asyncio.get_running_loop()
             self._writer = Writer(
                 self._folder,

@@ -71,7 +71,7 @@ def test_help_and_validate_load_no_models() -> None:
 def test_a_right_configuration_is_summarised_with_its_warnings(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(CONFIG)
 
-    done = command("validate", "--config", "c.yaml", folder=tmp_path)
+    done = command("validate", "--config", "c.yaml", folder=tmp_path, XDG_STATE_HOME="/var/lib")
 
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
@@ -79,6 +79,7 @@ def test_a_right_configuration_is_summarised_with_its_warnings(tmp_path: Path) -
         "  traces:  otlp (grpc 127.0.0.1:4317, http [::]:4318) -> agent_eval (side: toxicity) -> otlp (tempo:4317)",
         "  logs:    no pipeline: they are refused, content in them is not read, and scores do not leave as events",
         "  metrics: (only the gateway's own) -> otlphttp/prometheus (http://prometheus:9090/otlp/v1/metrics)",
+        "  queue: /var/lib/otel-agent-eval/queue, 2GiB, fsync interval",
         "  /metrics, /healthz, /readyz: 127.0.0.1:8888",
     ]
     assert done.stderr == "c.yaml:8: exporters.console: no pipeline names it: it is not started (warning)\n"
