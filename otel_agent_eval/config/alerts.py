@@ -130,7 +130,12 @@ class Alerts(Settings):
     """Where the links in alerts lead."""
 
     @model_validator(mode="after")
-    def _ascending(self) -> Self:
+    def _can_be_rendered(self) -> Self:
+        for name in self.services:
+            if "{{" in name:
+                raise ValueError(
+                    f"the service {name!a} cannot have rules of its own: Prometheus would read it as a template"
+                )
         if any(short >= long for short, long in pairwise(self.windows)):
             raise ValueError("windows must ascend, each longer than the one before")
         return self

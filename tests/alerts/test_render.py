@@ -92,6 +92,7 @@ def test_the_file_says_from_which_rate_on_hallucinations_can_be_told_from_the_li
         ),
         ({"windows": ["24h", "1h"]}, "windows must ascend, each longer than the one before"),
         ({"windows": []}, "windows: expected at least one entry"),
+        ({"services": {"a{{b": {}}}, "alerts: the service 'a{{b' cannot have rules of its own"),
         ({"evaluators": {"relevance": "relevanse"}}, "evaluators.relevance: 'relevanse' is not under evaluators; did"),
         ({"links": {"runbooks": "wiki:80"}}, "links.runbooks: expected a URL that begins with http:// or https://"),
         (
