@@ -17,6 +17,8 @@ from otel_agent_eval.processors.sentences import iter_claims, iter_sentences
 
 _AT_ONCE = 200
 """Sentences that are indexed in one step."""
+_QUESTION = 10_000
+"""Characters of the question, which is not judged here but helps to find support: of a longer one the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,15 @@ class Faithfulness:
             if one is None:
                 continue
             interaction, index = one
+            question = interaction.question[-_QUESTION:]
             seen: set[str] = set()
             for sentence in iter_claims(interaction.answer):
                 if sentence is None or sentence.text in seen:
                     yield None
                     continue
                 seen.add(sentence.text)
-                evidence, ground = index.select(sentence.text, interaction.question), index.ground(sentence.text)
-                read = self._in_context(sentence.text, interaction.question)
+                evidence, ground = index.select(sentence.text, question), index.ground(sentence.text)
+                read = self._in_context(sentence.text, question)
                 support, claim = tokenizer.encode([evidence.text, read])
                 layout = tokenizer.pairs(support, claim, self._size)
                 own.append(

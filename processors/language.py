@@ -59,7 +59,7 @@ def _is_readable(text: str) -> Steps[bool]:
 
 @cache
 def _identifier() -> LanguageIdentifier:
-    """Load the identifier: takes some tenths of a second."""
+    """Load the identifier, which takes some tenths of a second and is not always needed."""
     found = LanguageIdentifier.from_model_file(MODEL_FILE)
     found.set_languages(_LANGUAGES)
     return found

@@ -84,6 +84,12 @@ def test_documents_mostly_in_another_language_cannot_support_or_refute(keywords:
     assert isinstance(second, Scored)
 
 
+def test_a_megabyte_of_question_does_not_slow_down_every_claim(keywords: Model) -> None:
+    asked = " ".join(f"word{number}" for number in range(120_000)) + " How tall is the tower?"
+    found = judge(keywords, "330 metres. " + " ".join(f"Item {n} is new." for n in range(100)), asked, TOWER)
+    assert found.explanation.endswith("of 101 claims without support")
+
+
 def test_other_scripts_are_skipped(keywords: Model) -> None:
     evaluator = Faithfulness(keywords)
     russian = Document(id="ru", text="Башня высотой 330 метров")
