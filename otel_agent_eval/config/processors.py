@@ -136,8 +136,8 @@ class AgentEval(Settings):
     worker: Literal["thread", "process"] = "thread"
     """Where the models run."""
     runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
-    """What runs the built-in models. `auto`: OpenVINO where it is installed (the extra `openvino`) and the processor
-    multiplies in bf16, else ONNX Runtime; the choice is logged. What comes as a torch checkpoint runs in torch."""
+    """What runs the built-in models. `auto`: OpenVINO where it is installed (the extra `openvino`) and gains, which is
+    for models in floats on processors with bf16, else ONNX Runtime; the choice is logged."""
     limits: Limits = Limits()
     """Bounds of what is held in memory."""
     events: Events = Events()

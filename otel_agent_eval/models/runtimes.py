@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Set as AbstractSet
 from importlib.metadata import PackageNotFoundError, version
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,11 +20,17 @@ Wanted = Literal["auto", "onnxruntime", "openvino"]
 _BF16: Final = frozenset({"amx_bf16", "avx512_bf16"})
 
 
-def choose_runtime(wanted: Wanted, features: AbstractSet[str], *, openvino_installed: bool) -> Wanted:
-    """Return the runtime for a processor: OpenVINO where it is installed and multiplies in bf16, else ONNX Runtime."""
+def choose_runtime(
+    wanted: Wanted, features: AbstractSet[str], *, openvino_installed: bool, in_integers: bool
+) -> Wanted:
+    """Return the runtime for a file and a processor.
+
+    That is OpenVINO where it is installed and gains: for a file multiplied in floats, on a processor that multiplies in
+    bf16. Else it is ONNX Runtime.
+    """
     if wanted != "auto":
         return wanted
-    return "openvino" if openvino_installed and features & _BF16 else "onnxruntime"
+    return "openvino" if openvino_installed and features & _BF16 and not in_integers else "onnxruntime"
 
 
 def load_runtime(path: Path, threads: int, wanted: Wanted = "auto") -> OnnxRuntime | OpenVinoRuntime:
@@ -33,7 +40,7 @@ def load_runtime(path: Path, threads: int, wanted: Wanted = "auto") -> OnnxRunti
     """
     features = processor_features()
     installed = _version("openvino")
-    name = choose_runtime(wanted, features, openvino_installed=bool(installed))
+    name = choose_runtime(wanted, features, openvino_installed=bool(installed), in_integers=multiplies_integers(path))
     runtime: OnnxRuntime | OpenVinoRuntime
     if name == "onnxruntime":
         runtime, release, precision = OnnxRuntime(path, threads=1), _version("onnxruntime"), "as in the file"
@@ -45,6 +52,15 @@ def load_runtime(path: Path, threads: int, wanted: Wanted = "auto") -> OnnxRunti
     facts = {"runtime": name, "version": release, "precision": precision, "threads": threads}
     _log.info("model runtime", extra=facts | {"model": path.parent.name, "processor": " ".join(sorted(features))})
     return runtime
+
+
+def multiplies_integers(path: Path) -> bool:
+    """Tell whether an ONNX file has a matrix product in integers; of a file that is no such file, no."""
+    try:
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            return content.find(b"MatMulInteger") >= 0
+    except (OSError, ValueError):  # missing or empty: whoever loads it says so
+        return False
 
 
 def _version(package: str) -> str:

@@ -2,6 +2,7 @@ import importlib.util
 import logging
 import time
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from otel_agent_eval.models import runtimes
 from otel_agent_eval.models.builtin import builtin_folder, load_builtin
 from otel_agent_eval.models.model import Model, sigmoid
 from otel_agent_eval.models.runtime import FloatArray, ModelError
-from otel_agent_eval.models.runtimes import Wanted, choose_runtime, load_runtime
+from otel_agent_eval.models.runtimes import Wanted, choose_runtime, load_runtime, multiplies_integers
 from otel_agent_eval.models.tokens import Window
 
 INSTALLED: list[Wanted] = ["onnxruntime"]
@@ -55,21 +56,29 @@ def values(model: Model, output: str, read: list[Window]) -> FloatArray:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "features", "installed", "chosen"),
+    ("wanted", "features", "installed", "integers", "chosen"),
     [
-        ("auto", {"amx_bf16"}, True, "openvino"),
-        ("auto", {"avx512_bf16"}, True, "openvino"),
-        ("auto", {"avx512_vnni", "avx2"}, True, "onnxruntime"),
-        ("auto", {"amx_bf16"}, False, "onnxruntime"),
-        ("auto", set(), True, "onnxruntime"),
-        ("onnxruntime", {"amx_bf16"}, True, "onnxruntime"),
-        ("openvino", set(), True, "openvino"),
+        ("auto", {"amx_bf16"}, True, False, "openvino"),
+        ("auto", {"avx512_bf16"}, True, False, "openvino"),
+        ("auto", {"amx_bf16"}, True, True, "onnxruntime"),
+        ("auto", {"avx512_vnni", "avx2"}, True, False, "onnxruntime"),
+        ("auto", {"amx_bf16"}, False, False, "onnxruntime"),
+        ("auto", set(), True, False, "onnxruntime"),
+        ("onnxruntime", {"amx_bf16"}, True, False, "onnxruntime"),
+        ("openvino", set(), True, True, "openvino"),
     ],
 )
-def test_the_processor_and_what_is_installed_decide_unless_told(
-    wanted: Wanted, features: set[str], installed: bool, chosen: str
+def test_the_file_the_processor_and_what_is_installed_decide_unless_told(
+    wanted: Wanted, features: set[str], installed: bool, integers: bool, chosen: str
 ) -> None:
-    assert choose_runtime(wanted, features, openvino_installed=installed) == chosen
+    assert choose_runtime(wanted, features, openvino_installed=installed, in_integers=integers) == chosen
+
+
+def test_a_file_tells_whether_it_is_multiplied_in_integers(tmp_path: Path) -> None:
+    assert multiplies_integers(builtin_folder("toxicity") / "model.onnx")
+    (tmp_path / "empty.onnx").touch()
+    (tmp_path / "floats.onnx").write_bytes(b"MatMul")
+    assert not any(multiplies_integers(tmp_path / name) for name in ("empty.onnx", "floats.onnx", "missing.onnx"))
 
 
 def test_a_runtime_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
