@@ -4,7 +4,10 @@ from pathlib import Path
 
 import onnxruntime as ort
 
+from otel_agent_eval.models.processor import processor_features
 from otel_agent_eval.models.runtime import INPUTS, FloatArray, ModelError, TokenBatch
+
+_EXACT_INT8 = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 
 
 class OnnxRuntime:
@@ -25,8 +28,9 @@ class OnnxRuntime:
             # Weights stored as int8 are widened once, at load, instead of being taken for a quantised graph: where the
             # file does not say otherwise the arithmetic stays in fp32, and a score does not depend on its batch.
             "session.disable_quant_qdq": "1",
-            # Processors that add products of int8 in 16 bits overflow; there they are multiplied by other means.
-            "session.x64quantprecision": "1",
+            # Processors without these instructions add products of int8 in 16 bits and overflow: there they are
+            # multiplied by other means, which elsewhere would take more than twice as long.
+            "session.x64quantprecision": "0" if processor_features() & _EXACT_INT8 else "1",
         }.items():
             options.add_session_config_entry(key, value)
         try:
