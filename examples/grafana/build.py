@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,12 +31,27 @@ _NOTE = """\
 
 def files() -> dict[Path, str]:
     """Return what is written, by path."""
-    encoded = json.loads(JSONEncoder(sort_keys=True).encode(answers.build()))
+    encoded = plain(json.loads(JSONEncoder(sort_keys=True).encode(answers.build())))
     rules = tempo_alerts.document(Alerts())
     return {
         DASHBOARD: json.dumps(encoded, indent=2, sort_keys=True) + "\n",
         ALERTS: _NOTE + yaml.safe_dump(rules, sort_keys=False, width=1000),
     }
+
+
+def plain(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the dashboard without what the SDK adds and Grafana's published types do not have."""
+    document.pop("style", None)
+    for panel in document["panels"]:
+        defaults = panel.get("fieldConfig", {}).get("defaults", {})
+        for key in [key for key, value in defaults.items() if value is None]:
+            del defaults[key]
+        for key in [key for key, value in panel.items() if value is None]:
+            del panel[key]
+    for variable in document["templating"]["list"]:
+        for key in [key for key in variable if key == "id" or key.startswith("auto")]:  # auto belongs to intervals
+            del variable[key]
+    return document
 
 
 def main() -> None:

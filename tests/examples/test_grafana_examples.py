@@ -74,6 +74,18 @@ def test_the_published_types_lose_nothing_of_the_dashboard() -> None:
     assert all(panel["type"] in {"timeseries", "stat", "heatmap", "table"} for panel in panels())
 
 
+def test_nothing_is_null_where_the_published_types_have_no_null() -> None:
+    def nulls(value: Any, path: str) -> Iterator[str]:
+        if value is None:
+            yield path
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, inner in items:
+            yield from nulls(inner, f"{path}.{key}")
+
+    found = [path for path in nulls(json.loads(DASHBOARD.read_text()), "") if not re.search(r"steps\.0\.value$", path)]
+    assert found == []
+
+
 @pytest.mark.parametrize("expression", expressions())
 def test_every_query_of_the_dashboard_parses(expression: str) -> None:
     promql_parser.parse(plain(expression))
