@@ -1,5 +1,6 @@
 """Where requests lie that a destination will never take as they are: listed, and sent again when somebody says so."""
 
+import contextlib
 import itertools
 import logging
 import os
@@ -80,7 +81,10 @@ class DeadLetters:
 
     def purge(self, destination: str) -> None:
         """Delete what is too old or too much."""
-        files = [(file, file.stat()) for file in _files(self._folder.dead(destination))]
+        files = []
+        for file in _files(self._folder.dead(destination)):
+            with contextlib.suppress(FileNotFoundError):  # it is being sent again
+                files.append((file, file.stat()))
         size = sum(stat.st_size for _, stat in files)
         for file, stat in files:
             if size <= self._limits.size and self._clock() - stat.st_mtime <= self._limits.max_age:

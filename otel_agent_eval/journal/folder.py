@@ -1,5 +1,6 @@
 """The folder of a queue: claimed by one process, of a format that is known, and seen by nobody else."""
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -142,8 +143,9 @@ class Folder:
             raise QueueError(
                 f"the queue {self.path} is in use by process {owner}; give each gateway its own service.queue.path"
             ) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: what it holds must be delivered all the same
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     def _error(self, error: OSError) -> QueueError:
         return QueueError(

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Seque
 from functools import partial
 
 from otel_agent_eval.journal.cursor import WINDOW, Cursor, Entry, read_some
-from otel_agent_eval.journal.folder import Folder
+from otel_agent_eval.journal.folder import Folder, QueueError
 from otel_agent_eval.journal.kept import Kept
 from otel_agent_eval.journal.limits import Limits, Lose
 from otel_agent_eval.journal.segments import Mark, Recovered, mark_of, recover
@@ -198,10 +198,17 @@ class Journal:
 
 
 def _recover(folder: Folder) -> Recovered:
-    """Read what is there; cut off a record at the end that was not finished, and delete lists without a segment."""
-    recovered = recover(folder)
-    for number in folder.orphans():
-        folder.done(number).unlink(missing_ok=True)  # its numbers will be given to others
+    """Read what is there; cut off a record at the end that was not finished, and delete lists without a segment.
+
+    Raises `QueueError`.
+    """
+    try:
+        recovered = recover(folder)
+        for number in folder.orphans():
+            folder.done(number).unlink(missing_ok=True)  # its numbers will be given to others
+    except OSError as error:
+        folder.release()
+        raise QueueError(f"cannot use the queue {folder.path}: {error.strerror}; give service.queue.path") from None
     for part in recovered.unreadable:
         if part.unfinished:
             with contextlib.suppress(OSError):

@@ -60,6 +60,17 @@ def test_folder_that_is_not_writable_is_refused(tmp_path: Path) -> None:
     check(tmp_path, "Permission denied")
 
 
+def test_queue_on_a_full_disk_can_be_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with Folder(tmp_path):
+        pass
+    monkeypatch.setattr("os.pwrite", full)
+    with Folder(tmp_path):
+        check(tmp_path, "in use by process [?]")
+
+
 def test_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: object) -> int:
         raise PermissionError(13, "Permission denied")

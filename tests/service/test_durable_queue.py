@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import stat
 import threading
 from collections import Counter
@@ -17,6 +18,7 @@ from support.gateway import configuration
 from support.otlp_sink import UNAVAILABLE, Answer, OtlpSink
 from support.processes import wait_until
 
+from otel_agent_eval.journal import Folder
 from otel_agent_eval.signals import Signal
 
 
@@ -226,6 +228,19 @@ def test_process_that_is_killed_again_and_again_loses_nothing(otlp_sink: OtlpSin
         otlp_sink.wait_until(lambda: acknowledged <= ids(otlp_sink), 60, lambda: f"{len(ids(otlp_sink))} spans")
     finally:
         gateway.end()
+
+
+def test_queue_of_another_process_is_one_clear_line_and_status_1(otlp_sink: OtlpSink, tmp_path: Path) -> None:
+    config = configuration({"otlphttp": {"endpoint": otlp_sink.http_endpoint}}, {"evaluators": {"rudeness": {}}})
+    on_disk(tmp_path / "queue")(config)
+    with Folder(tmp_path / "queue"):
+        gateway = Process(config, tmp_path)
+        try:
+            assert gateway.popen.wait(60) == 1
+        finally:
+            gateway.end()
+    (line,) = (line for line in gateway.log.read_text().splitlines() if not line.startswith("{"))
+    assert line.startswith(f"otel-agent-eval: the queue {tmp_path / 'queue'} is in use by process {os.getpid()}")
 
 
 async def test_done_lists_name_readers_and_no_content(otlp_sink: OtlpSink, tmp_path: Path) -> None:
