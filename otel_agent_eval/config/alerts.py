@@ -16,6 +16,8 @@ def _url(value: object) -> str:
     """Check an address that people open."""
     if not parse_endpoint(value).scheme:
         raise ValueError(f"expected a URL that begins with http:// or https://; got {value!a}")
+    if "{{" in str(value):
+        raise ValueError("a URL cannot hold {{: Prometheus would read it as a template")
     return str(value).rstrip("/")
 
 

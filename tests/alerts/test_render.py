@@ -91,6 +91,8 @@ def test_the_file_says_from_which_rate_on_hallucinations_can_be_told_from_the_li
             "segments.user.tier: not among the segments of agent_eval; expected one of: user.segment",
         ),
         ({"windows": ["24h", "1h"]}, "windows must ascend, each longer than the one before"),
+        ({"links": {"prometheus": "http://{{x}}:1"}}, "links.prometheus: "),
+        ({"links": {"prometheus": "http://p:1/{{x}}"}}, "a URL cannot hold {{"),
         ({"windows": []}, "windows: expected at least one entry"),
         ({"services": {"a{{b": {}}}, "alerts: the service 'a{{b' cannot have rules of its own"),
         ({"evaluators": {"relevance": "relevanse"}}, "evaluators.relevance: 'relevanse' is not under evaluators; did"),
