@@ -58,6 +58,7 @@ class Bench:
         self.config = configuration(exporters, {"evaluators": {"toxicity": {}}}, interval="1h")
         self.config["service"]["queue"] = {"storage": "disk", **queue}
         self.file = folder / "gateway.yaml"
+        self.log = folder / "gateway.log"
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,14 +76,19 @@ class Bench:
         """Start the gateway, and wait until it is ready."""
         self.file.write_text(yaml.safe_dump(self.config))
         code = _JUMPING_CLOCK.format(file=str(self.clock))
-        with (self.folder / "gateway.log").open("ab") as log:
-            self._process = subprocess.Popen(
+        with self.log.open("ab") as log:
+            process = self._process = subprocess.Popen(
                 [sys.executable, "-c", code, "run", "--config", str(self.file)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )
-        wait_until(lambda: self._page("readyz") is not None, _START_SECONDS, "start of the gateway")
+        ended = process.poll
+        wait_until(
+            lambda: ended() is not None or self._page("readyz") is not None, _START_SECONDS, "start of the gateway"
+        )
+        if ended() is not None:
+            raise RuntimeError(f"the gateway did not start:\n{self.log.read_text()[-2000:]}")
 
     def kill(self) -> None:
         """End the gateway as `kill -9` does."""
