@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from otel_agent_eval.config import loads
 
 pytestmark = [pytest.mark.debian, pytest.mark.timeout(400)]
 ROOT = Path(__file__).parents[2]
+RECORDINGS = sorted((ROOT / "tests" / "recordings").glob("*/default/traces-*.bin"))
+"""Real agents' traces, among the others: few answers of each, so nothing is to be said of them."""
 FAILS, PASSES = "faithfulness=0.1", "fine"
 SECONDS = 105
 STOPS = 70
@@ -189,9 +192,10 @@ def test_each_alert_fires_for_its_reason_and_not_for_nearly_that(
 def _flow(running: RunningGateway) -> float:
     """Let all services talk, second by second; return the Unix time at which they began."""
     began = time.time()
+    recorded = cycle(ExportTraceServiceRequest.FromString(path.read_bytes()) for path in RECORDINGS)
     with httpx.Client(timeout=30) as client:
-        for second in range(SECONDS):
-            now = [said(service, texts) for service, says in SERVICES.items() if (texts := says(second))]
+        for second, real in zip(range(SECONDS), recorded, strict=False):
+            now = [real, *(said(service, texts) for service, says in SERVICES.items() if (texts := says(second)))]
             for service, worse in (("unequal", [FAILS, PASSES]), ("equal", [PASSES])):
                 now.append(said(service, [*worse, PASSES, PASSES], **{"user.segment": "a"}))
                 now.append(said(service, [PASSES] * 4, **{"user.segment": "b"}))
