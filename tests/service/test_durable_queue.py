@@ -31,13 +31,18 @@ def on_disk(folder: Path, **settings: Any) -> Any:
     return change
 
 
-async def kill(live: Live) -> None:
-    """Leave the gateway as a kill would: nothing is drained, nothing more is written."""
-    gateway = live.gateway
-    writer, folder = gateway._journal._writer, gateway._journal._folder
+async def kill(live: Live, delivered: str = "") -> None:
+    """Leave the gateway as a kill would, nothing drained, nothing more written, once a destination has everything."""
+    journal = live.gateway._journal
+    writer, folder = journal._writer, journal._folder
     assert writer is not None
     assert folder is not None
-    await asyncio.sleep(0.2)  # what was confirmed to somebody is written
+    if delivered:
+        await asyncio.wait_for(journal.cursor(delivered).empty(), 30)
+    async with asyncio.timeout(30):
+        while not writer._tasks.empty():  # noqa: ASYNC110 (a thread empties it)
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)  # what it has taken last is written
     writer.put = lambda _task: None  # type: ignore[method-assign] (the process is dead)
     folder.release()
 
@@ -67,7 +72,7 @@ async def test_side_mode_loses_no_score_and_sends_nothing_twice(otlp_sink: OtlpS
     async with running(otlp_sink, mode="side", change=on_disk(tmp_path)) as live:
         await live.send(request)
         await arrived(otlp_sink, Signal.TRACES, 1)
-        await kill(live)
+        await kill(live, "otlphttp/0")
     before = len(otlp_sink.logs())
     async with running(otlp_sink, mode="side", change=on_disk(tmp_path)):
         await arrived(otlp_sink, Signal.LOGS, before + 1)
@@ -81,7 +86,7 @@ async def test_content_and_documents_that_came_before_the_restart_are_known_afte
     async with running(otlp_sink, context_wait="30s", change=on_disk(tmp_path)) as live:
         await live.send(content_log(item, "You are rude"))
         await arrived(otlp_sink, Signal.LOGS, 1)
-        await kill(live)
+        await kill(live, "otlphttp/0")
     async with running(otlp_sink, context_wait="30s", change=on_disk(tmp_path)) as live:
         await live.send(traces(item, scope=OPENAI_SCOPE))
         await arrived(otlp_sink, Signal.TRACES, 1)
@@ -99,7 +104,7 @@ async def test_healthy_destination_gets_nothing_twice_because_another_is_dead(
             for each in sent:
                 await live.send(traces(each))
             await arrived(otlp_sink, Signal.TRACES, 30)
-            await kill(live)
+            await kill(live, "otlphttp/0")
         dead.answer(Answer())
         async with running(otlp_sink, dead, change=on_disk(tmp_path)):
             await arrived(dead, Signal.TRACES, 30)
