@@ -2,8 +2,20 @@
 
 from otel_agent_eval.journal.cursor import Cursor, Entry
 from otel_agent_eval.journal.folder import Folder, QueueError
-from otel_agent_eval.journal.journal import Journal
+from otel_agent_eval.journal.journal import Journal, Recalled
 from otel_agent_eval.journal.limits import Limits, Lose, Loss, ReaderLimits
 from otel_agent_eval.journal.receipt import Receipt
 
-__all__ = ["Cursor", "Entry", "Folder", "Journal", "Limits", "Lose", "Loss", "QueueError", "ReaderLimits", "Receipt"]
+__all__ = [
+    "Cursor",
+    "Entry",
+    "Folder",
+    "Journal",
+    "Limits",
+    "Lose",
+    "Loss",
+    "QueueError",
+    "ReaderLimits",
+    "Recalled",
+    "Receipt",
+]

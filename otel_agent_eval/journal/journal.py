@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from otel_agent_eval.journal.cursor import WINDOW, Cursor, Entry, read_some
 from otel_agent_eval.journal.folder import Folder, QueueError
@@ -19,6 +20,14 @@ from otel_agent_eval.signals import Payload, Refused
 _TICK = 1.0
 
 _log = logging.getLogger(__name__)
+
+
+class Recalled(NamedTuple):
+    """A record that an earlier process kept: for whom it was, and whether the one that asks was done with it."""
+
+    entry: Entry
+    readers: tuple[str, ...]
+    done: bool
 
 
 class Journal:
@@ -133,8 +142,8 @@ class Journal:
         """Note that a record is done for a reader that has no cursor."""
         self._kept.settle(mark, name)
 
-    async def recall(self, name: str) -> AsyncIterator[tuple[Entry, bool]]:
-        """Yield what an earlier process kept for a reader, the oldest first, and whether it is done already."""
+    async def recall(self, name: str) -> AsyncIterator[Recalled]:
+        """Yield what an earlier process kept for a reader, the oldest first, and what was done with it lately."""
         for segment in self._recovered.segments:
             start = 0
             if name not in segment.waiting and name not in segment.done:
@@ -152,7 +161,7 @@ class Journal:
                     entry = Entry(mark_of(record, segment.number), record.payload, self._kept.since(record.time))
                     done = segment.is_done(name, record.sequence)
                     if not done or self._clock() - entry.since < self._limits.recall:
-                        yield entry, done
+                        yield Recalled(entry, record.readers, done)
 
     def _append_to_memory(self, payload: Payload, readers: tuple[str, ...]) -> Entry:
         number = self._kept.last or 1

@@ -96,9 +96,8 @@ class Gateway:
         await self._delivery.start()
         for receiver in self.receivers:
             await receiver.start()
-        self._tasks = [asyncio.create_task(self._save(self._own))]
-        if self._scoring is not None:
-            self._tasks.append(asyncio.create_task(replay(self._journal, self._scoring, build.AGENT_EVAL)))
+        replaying = replay(self._journal, self._scoring, self._delivery.push, build.AGENT_EVAL)
+        self._tasks = [asyncio.create_task(self._save(self._own)), asyncio.create_task(replaying)]
         if Signal.METRICS in self._config.service.pipelines.by_signal():
             self._tasks.append(asyncio.create_task(self._push(self._own)))
         self._not_ready = ""

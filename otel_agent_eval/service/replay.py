@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otel_agent_eval.journal import Entry, Journal, Receipt
-from otel_agent_eval.service.scoring import Scoring
-from otel_agent_eval.signals import REQUEST_TYPES
+from otel_agent_eval.journal import Journal, Recalled, Receipt
+from otel_agent_eval.service.faults import Faults
+from otel_agent_eval.service.scoring import Scoring, Way
+from otel_agent_eval.signals import REQUEST_TYPES, ExportRequest, Payload
 
 _MOST_HELD = 32 << 20
 """Bytes that are held at most while more is replayed: new telemetry needs room, too."""
@@ -19,36 +21,54 @@ _PAUSE = 0.05
 _log = logging.getLogger(__name__)
 
 
-async def replay(journal: Journal, scoring: Scoring, reader: str) -> None:
-    """Give everything in the journal for `reader` to scoring again, the oldest first; return when all is read."""
-    replayed = 0
-    async for entry, done in journal.recall(reader):
-        while scoring.bytes > _MOST_HELD:  # noqa: ASYNC110 (it falls for many reasons)
+Forward = Callable[[Payload], Awaitable[bool]]
+"""Keeps a request for its destinations; False where that was not possible any more."""
+
+
+async def replay(journal: Journal, scoring: Scoring | None, forward: Forward, reader: str) -> None:
+    """Give everything in the journal for `reader` to scoring again, the oldest first; return when all is read.
+
+    What was to leave with its scores, and cannot be judged any more, leaves as it came.
+    """
+    replayed, faults = 0, Faults()
+    async for recalled in journal.recall(reader):
+        while scoring is not None and scoring.bytes > _MOST_HELD:  # noqa: ASYNC110 (it falls for many reasons)
             await asyncio.sleep(_PAUSE)
-        await _take(journal, scoring, reader, entry, done=done)
-        replayed += not done
+        payload, mark = recalled.entry.payload, recalled.entry.mark
+        receipt = Receipt(_nothing if recalled.done else partial(journal.settle, mark, reader))
+        request = _decoded(payload)
+        if scoring is not None and request is not None:
+            try:
+                await _judge(scoring, recalled, request, receipt)
+            except Exception as error:  # noqa: BLE001 (it stays in the queue, and must not keep the others there)
+                faults.report("a request could not be judged again", error)
+                continue
+        elif not recalled.done and recalled.readers == (reader,) and not await forward(payload):
+            return
+        receipt.release()
+        replayed += not recalled.done
     if replayed:
         _log.info("requests of before the restart are judged", extra={"requests": replayed})
 
 
-async def _take(journal: Journal, scoring: Scoring, reader: str, entry: Entry, *, done: bool) -> None:
-    payload = entry.payload
+async def _judge(scoring: Scoring, recalled: Recalled, request: ExportRequest, receipt: Receipt) -> None:
+    """Judge a request, as the configuration says now; it leaves if it had not been forwarded as it came."""
+    if isinstance(request, ExportLogsServiceRequest):
+        await scoring.logs(request)
+    elif isinstance(request, ExportTraceServiceRequest):
+        if recalled.done:
+            await scoring.recall(request)
+        else:
+            way = Way(forwarded=len(recalled.readers) > 1, read=True)
+            await scoring.traces(recalled.entry.payload, request, way, receipt)
+
+
+def _decoded(payload: Payload) -> ExportRequest | None:
     try:
-        request = REQUEST_TYPES[payload.signal].FromString(payload.body)
-    except DecodeError:  # it was decoded before it was kept
+        return REQUEST_TYPES[payload.signal].FromString(payload.body)
+    except DecodeError:  # though it was decoded before it was kept
         _log.error("a request in the queue cannot be decoded", extra={"signal": payload.signal.value})
-        return
-    receipt = Receipt(partial(journal.settle, entry.mark, reader) if not done else _nothing)
-    try:
-        if isinstance(request, ExportLogsServiceRequest):
-            await scoring.logs(request)
-        elif isinstance(request, ExportTraceServiceRequest):
-            if done:
-                await scoring.recall(request)
-            else:
-                await scoring.traces(payload, request, scoring.way(payload), receipt)
-    finally:
-        receipt.release()
+        return None
 
 
 def _nothing() -> None:

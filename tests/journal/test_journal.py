@@ -190,11 +190,14 @@ async def test_records_are_recalled_with_what_became_of_them(tmp_path: Path) -> 
         journal.settle(first.mark, "judge")
         await take_all(journal.cursor("a"))
     async with opened(tmp_path, recalling["limits"], recalling={"judge"}) as journal:
-        found = [(entry, done) async for entry, done in journal.recall("judge")]
-        assert [(entry.payload.items, done) for entry, done in found] == [(1, True), (2, False)]
-        journal.settle(found[1][0].mark, "judge")
+        found = [recalled async for recalled in journal.recall("judge")]
+        assert [(recalled.entry.payload.items, recalled.readers, recalled.done) for recalled in found] == [
+            (1, ("a", "judge"), True),
+            (2, ("judge",), False),
+        ]
+        journal.settle(found[1].entry.mark, "judge")
     async with opened(tmp_path, recalling["limits"], recalling={"judge"}) as journal:
-        assert not [done async for _, done in journal.recall("judge")]
+        assert not [recalled async for recalled in journal.recall("judge")]
 
 
 async def test_requests_for_destinations_that_are_gone_stay_until_room_is_needed(

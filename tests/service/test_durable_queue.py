@@ -67,6 +67,26 @@ async def test_what_a_dead_process_had_acknowledged_is_judged_and_delivered_by_t
     assert [record.event_name for record in otlp_sink.logs()].count("gen_ai.evaluation.result") == 1
 
 
+@pytest.mark.parametrize("change", ["to side mode", "to no scoring"])
+async def test_what_was_held_leaves_once_though_the_configuration_has_changed(
+    otlp_sink: OtlpSink, tmp_path: Path, change: str
+) -> None:
+    def changed(config: dict[str, Any]) -> None:
+        on_disk(tmp_path)(config)
+        if change == "to no scoring":
+            for pipeline in config["service"]["pipelines"].values():
+                pipeline.pop("processors", None)
+
+    item = answer("sleep 2 rude")
+    async with running(otlp_sink, change=on_disk(tmp_path)) as live:
+        await live.send(traces(item))
+        await kill(live)
+    with OtlpSink() as next_sink:
+        async with running(next_sink, mode="side" if change == "to side mode" else "annotate", change=changed):
+            await arrived(next_sink, Signal.TRACES, 1)
+        assert [each.span_id for each in next_sink.spans()] == [item.span_id]
+
+
 async def test_side_mode_loses_no_score_and_sends_nothing_twice(otlp_sink: OtlpSink, tmp_path: Path) -> None:
     request = traces(answer("sleep 1 rude"))
     async with running(otlp_sink, mode="side", change=on_disk(tmp_path)) as live:
