@@ -16,6 +16,7 @@ from otel_agent_eval.annotation.catalogue import Lack
 from otel_agent_eval.annotation.spans import annotate
 from otel_agent_eval.assembly.assembler import Assembler
 from otel_agent_eval.conventions import content_filter, read
+from otel_agent_eval.conventions.extract import Role
 from otel_agent_eval.conventions.span import view_log, view_resource, view_span
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.journal import Receipt
@@ -173,7 +174,11 @@ class Scoring:
                 for span in filter(_is_valid, scope.spans):
                     try:
                         view = view_span(span, scope, attributes)
-                        self._assembler.add_span(view, read(view, self._options.readers), self._clock())
+                        extract = read(view, self._options.readers)
+                        if extract.answers or extract.role is Role.LLM:  # it is judged if its sender sends it again
+                            self._link([span])
+                        else:
+                            self._assembler.add_span(view, extract, self._clock())
                     except Exception as error:  # noqa: BLE001 (the span itself has left)
                         self._faults.report("a span could not be recalled", error)
                     await self._turns.pause()

@@ -114,6 +114,18 @@ async def test_content_and_documents_that_came_before_the_restart_are_known_afte
     assert len([record for record in otlp_sink.logs() if not record.event_name.endswith("result")]) == 1
 
 
+async def test_answer_sent_again_after_a_restart_has_its_scores_again(otlp_sink: OtlpSink, tmp_path: Path) -> None:
+    request = traces(answer("You are rude"))
+    for _ in range(2):
+        async with running(otlp_sink, change=on_disk(tmp_path)) as live:
+            before = len(otlp_sink.spans())
+            assert (await live.send(request)).status_code == 200
+            await arrived(otlp_sink, Signal.TRACES, before + 1)
+            await kill(live, "otlphttp/0")
+    labels = [own(item)["agent_eval.label"] for item in otlp_sink.spans()]
+    assert labels == ["fail"] * len(labels)
+
+
 async def test_healthy_destination_gets_nothing_twice_because_another_is_dead(
     otlp_sink: OtlpSink, tmp_path: Path
 ) -> None:
