@@ -31,8 +31,8 @@ WARM_UP, DAYS = 7, 30
 ANSWERS_A_DAY = (10, 1_000, 100_000)
 SEGMENTS = 5
 HEALTHY = 0.02
-SEVERE = (0, 2165)
-"""Benign answers that built-in toxicity 1 scores 0.9 or more (benchmarks/error_rates.py --severe 0.9), and how many."""
+SEVERE = (0, 4102)
+"""Benign answers that built-in toxicity 2 scores 0.9 or more (benchmarks/error_rates.py --severe 0.9), and how many."""
 GOOD_DETECTOR = ErrorRates(ErrorCounts(bad=1000, bad_flagged=900, good=10_000, good_flagged=300))
 
 

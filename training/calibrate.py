@@ -142,7 +142,6 @@ def unseen_benign(folder: Path) -> list[str]:
     texts = answers + [s.text for answer in answers for s in split_sentences(answer)]
     for kind, name in _BENIGN_SETS:
         texts += [r["answer"] for r in rows_of(folder, kind, name, "tune")]
-    texts += [r["answer"] for r in rows_of(folder, "faithfulness", "monotonicity_med_help", "train")]
     return list(dict.fromkeys(texts))
 
 

@@ -110,7 +110,7 @@ class Alerts(Settings):
     segments: Mapping[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Which values of which segments are compared. Without it: all values of all segments of `agent_eval`."""
     error_rates: Mapping[str, ErrorCounts] = Field(default_factory=dict)
-    """Your own measurement of an evaluator, by its version such as `builtin/faithfulness@1`: it takes the place of the
+    """Your own measurement of an evaluator, by its version such as `builtin/faithfulness@2`: it takes the place of the
     one that comes with the package."""
     significance: Annotated[float, Field(gt=0.0, le=0.1)] = 0.001
     """The chance of a false alarm at one look, for a service that is exactly at a threshold."""

@@ -24,7 +24,6 @@ class OnnxRuntime:
         options.log_severity_level = 3  # errors only; they are raised as well
         for key, value in {
             "session.intra_op.allow_spinning": "0",
-            "session.set_denormal_as_zero": "1",  # numbers next to nothing take a hundred times as long
             # Weights stored as int8 are widened once, at load, instead of being taken for a quantised graph: where the
             # file does not say otherwise the arithmetic stays in fp32, and a score does not depend on its batch.
             "session.disable_quant_qdq": "1",

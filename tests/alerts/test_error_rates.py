@@ -45,7 +45,7 @@ def test_no_rate_below_the_detectable_one_can_be_certain_and_labels_lower_it() -
 
 def test_a_configured_measurement_takes_the_place_of_the_shipped_one() -> None:
     shipped = error_rates(Alerts())
-    version = "builtin/faithfulness@1"
+    version = "builtin/faithfulness@2"
     mine = ErrorCounts(bad=50, bad_flagged=45, good=400, good_flagged=8)
     chosen = error_rates(Alerts(error_rates={version: mine}))
     assert shipped[version].counts != mine

@@ -5,16 +5,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from support.hub import COMMIT, Hub, hub
 
-from otel_agent_eval.models import builtin
+from otel_agent_eval.models.builtin import builtin_folder
 
 CONFIG = {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "neutral", "1": "toxic"}}
-TOKENIZER = next(path for path in files(builtin).iterdir() if path.name.startswith("v")) / "tokenizer.json"
+TOKENIZER = builtin_folder("toxicity") / "tokenizer.json"
 
 
 @pytest.fixture(scope="module")

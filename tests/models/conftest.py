@@ -1,4 +1,4 @@
-"""The tokenizer and the model that come with the package, loaded once."""
+"""The tokenizer and the models that come with the package, loaded once."""
 
 import pytest
 from support.keyword_model import load_tokenizer
@@ -14,5 +14,10 @@ def tokenizer() -> Tokenizer:
 
 
 @pytest.fixture(scope="session")
-def builtin_model() -> Model:
+def toxicity_model() -> Model:
     return load_builtin("toxicity")
+
+
+@pytest.fixture(scope="session")
+def grounding_model() -> Model:
+    return load_builtin("faithfulness")

@@ -1,6 +1,5 @@
 import json
 import shutil
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -8,43 +7,51 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_agent_eval.models import builtin
+from otel_agent_eval.models.builtin import builtin_folder
 from otel_agent_eval.models.model import Model, load_model, sigmoid
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.models.tokens import Window
 
-OUTPUTS = {"toxicity": 6, "support": 1, "relevance": 1, "embedding": 384}
+TOXICITY = {"toxicity": 6, "embedding": 384}
+GROUNDING = {"support": 1, "relevance": 1, "embedding": 384}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    with as_file(files(builtin) / "v1") as shipped:
-        return Path(shutil.copytree(shipped, tmp_path / "model"))
+    return Path(shutil.copytree(builtin_folder("toxicity"), tmp_path / "model"))
 
 
-@pytest.mark.parametrize(("output", "values"), OUTPUTS.items())
-def test_the_built_in_model_has_each_output(builtin_model: Model, output: str, values: int) -> None:
-    window = builtin_model.tokenizer.single([2003])
-    assert builtin_model.run(output, [window]).shape == (1, values)
+@pytest.mark.parametrize(("output", "values"), TOXICITY.items())
+def test_the_model_of_toxicity_has_each_output(toxicity_model: Model, output: str, values: int) -> None:
+    window = toxicity_model.tokenizer.single([2003])
+    assert toxicity_model.run(output, [window]).shape == (1, values)
 
 
-def test_nothing_to_run_gives_nothing(builtin_model: Model) -> None:
-    assert len(builtin_model.run("support", [])) == 0
+@pytest.mark.parametrize(("output", "values"), GROUNDING.items())
+def test_the_model_of_grounding_has_each_output(grounding_model: Model, output: str, values: int) -> None:
+    window = grounding_model.tokenizer.single([2003])
+    assert grounding_model.run(output, [window]).shape == (1, values)
+
+
+def test_nothing_to_run_gives_nothing(grounding_model: Model) -> None:
+    assert len(grounding_model.run("support", [])) == 0
 
 
 @settings(max_examples=10, deadline=None)
 @given(lengths=st.lists(st.integers(1, 160), min_size=2, max_size=12), seed=st.integers(0, 2**32 - 1))
-def test_what_else_is_in_a_batch_does_not_change_an_output(builtin_model: Model, lengths: list[int], seed: int) -> None:
+def test_what_else_is_in_a_batch_does_not_change_an_output(
+    toxicity_model: Model, lengths: list[int], seed: int
+) -> None:
     random = np.random.default_rng(seed)
-    windows = [builtin_model.tokenizer.single(random.integers(1000, 20000, length).tolist()) for length in lengths]
-    together = builtin_model.run("toxicity", windows)
-    alone = np.concatenate([builtin_model.run("toxicity", [window]) for window in windows])
+    windows = [toxicity_model.tokenizer.single(random.integers(1000, 20000, length).tolist()) for length in lengths]
+    together = toxicity_model.run("toxicity", windows)
+    alone = np.concatenate([toxicity_model.run("toxicity", [window]) for window in windows])
     np.testing.assert_allclose(sigmoid(together), sigmoid(alone), atol=1e-5)
 
 
-def test_outputs_come_in_the_order_of_the_windows(builtin_model: Model) -> None:
-    short, long = builtin_model.tokenizer.single([2003]), builtin_model.tokenizer.single([2003] * 90)
-    one, other = builtin_model.run("support", [short, long]), builtin_model.run("support", [long, short])
+def test_outputs_come_in_the_order_of_the_windows(grounding_model: Model) -> None:
+    short, long = grounding_model.tokenizer.single([2003]), grounding_model.tokenizer.single([2003] * 90)
+    one, other = grounding_model.run("support", [short, long]), grounding_model.run("support", [long, short])
     np.testing.assert_allclose(one, other[::-1], atol=1e-5)
 
 
@@ -70,6 +77,6 @@ def test_a_card_without_heads_is_refused(folder: Path) -> None:
         load_model(folder, threads=1)
 
 
-def test_a_window_longer_than_any_budget_still_runs(builtin_model: Model) -> None:
+def test_a_window_longer_than_any_budget_still_runs(grounding_model: Model) -> None:
     ids = (101, *[2003] * 510, 102)
-    assert builtin_model.run("support", [Window(ids, (0,) * 512)] * 3).shape == (3, 1)
+    assert grounding_model.run("support", [Window(ids, (0,) * 512)] * 3).shape == (3, 1)

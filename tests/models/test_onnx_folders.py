@@ -3,14 +3,13 @@
 import json
 import shutil
 import sys
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
 
 from otel_agent_eval.commands.score import score
 from otel_agent_eval.evaluation import Interaction, Scored
-from otel_agent_eval.models import builtin
+from otel_agent_eval.models.builtin import builtin_folder
 from otel_agent_eval.models.pretrained.model import load_pretrained
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.pretrained.load import Choice, make_evaluator
@@ -30,8 +29,7 @@ CONFIG = {
 def folder(tmp_path: Path) -> Path:
     """The built-in model, whose first output tells toxicity, laid out as a classifier of the hub."""
     made = tmp_path / "mine"
-    with as_file(files(builtin)) as package:
-        shutil.copytree(next(package.glob("v*")), made)
+    shutil.copytree(builtin_folder("toxicity"), made)
     (made / "model.json").unlink()
     (made / "config.json").write_text(json.dumps(CONFIG), "utf-8")
     return made

@@ -96,7 +96,7 @@ def test_the_log_says_once_what_runs_the_model(caplog: pytest.LogCaptureFixture)
     assert facts["version"]
 
 
-@pytest.mark.skipif("openvino" not in INSTALLED, reason="OpenVINO is an extra")
+@pytest.mark.skipif("openvino" not in INSTALLED, reason="run by backends/test_torch.py")
 @pytest.mark.parametrize(
     ("head", "output"),
     [("toxicity", "toxicity"), ("faithfulness", "support"), ("relevance", "relevance"), ("relevance", "embedding")],

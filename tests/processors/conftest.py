@@ -1,4 +1,4 @@
-"""The model that tells by keywords, and the one that comes with the package, loaded once."""
+"""The model that tells by keywords, and those that come with the package, loaded once."""
 
 import pytest
 from support.keyword_model import keyword_model
@@ -13,5 +13,10 @@ def keywords() -> Model:
 
 
 @pytest.fixture(scope="session")
-def builtin_model() -> Model:
+def toxicity_model() -> Model:
     return load_builtin("toxicity")
+
+
+@pytest.fixture(scope="session")
+def grounding_model() -> Model:
+    return load_builtin("faithfulness")

@@ -57,8 +57,8 @@ def test_it_does_not_fail_the_answer(keywords: Model) -> None:
     assert evaluator.needs == {Part.QUESTION, Part.DOCUMENTS}
 
 
-def test_a_score_does_not_depend_on_its_batch(builtin_model: Model) -> None:
-    evaluator = ContextRelevance(builtin_model)
+def test_a_score_does_not_depend_on_its_batch(grounding_model: Model) -> None:
+    evaluator = ContextRelevance(grounding_model)
     batch = [Interaction(question=QUESTION, answer="-", documents=d) for d in ((ON_TOPIC,), (OFF_TOPIC, ON_TOPIC))]
     for together, interaction in zip(evaluator.evaluate(batch), batch, strict=True):
         (alone,) = evaluator.evaluate([interaction])

@@ -115,8 +115,8 @@ def test_it_needs_an_answer_and_documents() -> None:
     assert Faithfulness.needs == {Part.ANSWER, Part.DOCUMENTS}
 
 
-def test_a_score_does_not_depend_on_its_batch(builtin_model: Model) -> None:
-    evaluator = Faithfulness(builtin_model)
+def test_a_score_does_not_depend_on_its_batch(grounding_model: Model) -> None:
+    evaluator = Faithfulness(grounding_model)
     answers = [SUPPORTED, UNSUPPORTED, f"{SUPPORTED} {UNSUPPORTED} " * 5, "Yes.", "I don't know."]
     batch = [Interaction(answer=text, question="How tall is the tower?", documents=(FRUIT, TOWER)) for text in answers]
     together = evaluator.evaluate(batch)
@@ -128,7 +128,7 @@ def test_a_score_does_not_depend_on_its_batch(builtin_model: Model) -> None:
 
 
 @pytest.mark.parametrize("text", ["\x00", "🙂", "\ud800 is here.", "a" * 50_000, "1 " * 2_000, "word. " * 200])
-def test_any_text_gets_an_evaluation(builtin_model: Model, text: str) -> None:
+def test_any_text_gets_an_evaluation(grounding_model: Model, text: str) -> None:
     documents = (Document(id="1", text=text), TOWER)
-    (found,) = Faithfulness(builtin_model).evaluate([Interaction(answer=text, question=text, documents=documents)])
+    (found,) = Faithfulness(grounding_model).evaluate([Interaction(answer=text, question=text, documents=documents)])
     assert isinstance(found, Scored | Skipped)

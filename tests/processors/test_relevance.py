@@ -60,10 +60,10 @@ def test_a_question_that_leans_on_the_turns_before_is_judged_with_them(keywords:
     ],
 )
 def test_short_answers_and_clarifying_questions_are_more_relevant_than_other_topics(
-    builtin_model: Model, question: str, answer: str
+    grounding_model: Model, question: str, answer: str
 ) -> None:
-    other = judge(builtin_model, question, "Photosynthesis turns light into sugar.")
-    assert judge(builtin_model, question, answer).score > other.score
+    other = judge(grounding_model, question, "Photosynthesis turns light into sugar.")
+    assert judge(grounding_model, question, answer).score > other.score
 
 
 def test_other_scripts_are_skipped(keywords: Model) -> None:
@@ -77,8 +77,8 @@ def test_other_scripts_are_skipped(keywords: Model) -> None:
     assert isinstance(third, Scored)
 
 
-def test_a_score_does_not_depend_on_its_batch(builtin_model: Model) -> None:
-    evaluator = Relevance(builtin_model)
+def test_a_score_does_not_depend_on_its_batch(grounding_model: Model) -> None:
+    evaluator = Relevance(grounding_model)
     batch = [Interaction(question=QUESTION, answer=text) for text in (ON_TOPIC, OFF_TOPIC, ON_TOPIC * 60, "No.", "🙂")]
     for together, interaction in zip(evaluator.evaluate(batch), batch, strict=True):
         (alone,) = evaluator.evaluate([interaction])
@@ -88,5 +88,5 @@ def test_a_score_does_not_depend_on_its_batch(builtin_model: Model) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\x00", "🙂", "\ud800", "a" * 10_000, "? " * 1000])
-def test_any_text_gets_a_score(builtin_model: Model, text: str) -> None:
-    assert 0.0 <= judge(builtin_model, text, text).score <= 1.0
+def test_any_text_gets_a_score(grounding_model: Model, text: str) -> None:
+    assert 0.0 <= judge(grounding_model, text, text).score <= 1.0

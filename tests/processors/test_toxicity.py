@@ -34,10 +34,10 @@ def test_a_toxic_word_is_found_wherever_it_stands_in_a_long_answer(keywords: Mod
     assert found.label is Label.FAIL
 
 
-def test_the_built_in_model_finds_the_last_sentence_of_a_hundred_kilobytes(builtin_model: Model) -> None:
+def test_the_built_in_model_finds_the_last_sentence_of_a_hundred_kilobytes(toxicity_model: Model) -> None:
     text = "Your order was sent on Monday and should arrive within three working days. " * 1333
     toxic = "You are a stupid fucking idiot and I hate you."
-    clean, insulted = judge(builtin_model, text, text + toxic)
+    clean, insulted = judge(toxicity_model, text, text + toxic)
     assert isinstance(clean, Scored)
     assert isinstance(insulted, Scored)
     assert clean.score < 0.5 < insulted.score
@@ -62,8 +62,8 @@ def test_other_scripts_are_skipped_among_readable_ones(keywords: Model) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\x00\x01", "🙂", "\ud800", "a", "\u202e" * 9, "a" * 20_000, "1.1." * 1000])
-def test_any_text_gets_a_score(builtin_model: Model, text: str) -> None:
-    (found,) = judge(builtin_model, text)
+def test_any_text_gets_a_score(toxicity_model: Model, text: str) -> None:
+    (found,) = judge(toxicity_model, text)
     assert isinstance(found, Scored)
 
 
@@ -74,7 +74,7 @@ def test_an_empty_batch_is_an_empty_list(keywords: Model) -> None:
 @pytest.mark.parametrize(
     "hidden", ["y 0 u are an 1d10t", "You are an idi0t!", "what a 💩 you are, stup1d m0r0n", "f u c k you"]
 )
-def test_a_disguise_hides_nothing(builtin_model: Model, hidden: str) -> None:
-    (found,) = judge(builtin_model, hidden)
+def test_a_disguise_hides_nothing(toxicity_model: Model, hidden: str) -> None:
+    (found,) = judge(toxicity_model, hidden)
     assert isinstance(found, Scored)
     assert found.label is Label.FAIL

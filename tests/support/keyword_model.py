@@ -1,11 +1,10 @@
 """A model whose answers can be read off its input: for tests of what stands around the built-in model."""
 
 from collections.abc import Iterator
-from importlib.resources import as_file, files
 
 import numpy as np
 
-from otel_agent_eval.models import builtin
+from otel_agent_eval.models.builtin import builtin_folder
 from otel_agent_eval.models.model import Model
 from otel_agent_eval.models.runtime import FloatArray, TokenBatch
 from otel_agent_eval.models.tokens import Tokenizer
@@ -77,8 +76,7 @@ def _rows(batch: TokenBatch) -> Iterator[tuple[list[int], list[int]]]:
 
 
 def load_tokenizer() -> Tokenizer:
-    with as_file(files(builtin) / "v1" / "tokenizer.json") as path:
-        return Tokenizer(path)
+    return Tokenizer(builtin_folder("toxicity") / "tokenizer.json")
 
 
 def keyword_model() -> Model:
