@@ -122,7 +122,6 @@ def _toxicity(scorer: Scorer, folder: Path, limit: int) -> dict[str, Any]:
         "category_threshold": 0.5,
         "window_tokens": scoring.TOXICITY_WINDOW,
         "stride_tokens": scoring.TOXICITY_STRIDE,
-        "max_windows": scoring.MAX_WINDOWS,
         "aggregation": "max over windows",
     }
 
@@ -257,7 +256,6 @@ def _relevance(scorer: Scorer, folder: Path, limit: int) -> dict[str, Any]:
         "template": {"a": "{question}", "b": "{answer}", "question_words": 64},
         "window_words": scoring.RELEVANCE_WINDOW_WORDS,
         "stride_words": scoring.RELEVANCE_STRIDE_WORDS,
-        "max_windows": scoring.MAX_WINDOWS,
         "aggregation": "max over windows",
     }
 

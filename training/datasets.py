@@ -9,7 +9,7 @@ from typing import Any
 
 Row = dict[str, Any]
 
-# Transfer tests: no row of these is ever trained or calibrated on.
+# Transfer tests: no row of these is ever trained or calibrated on for its own score.
 TRANSFER = {
     "toxicity": ("convabuse_train", "jigsaw_multilabel_tiny", "diasafety_train"),
     "faithfulness": (

@@ -216,7 +216,7 @@ CATEGORIES = EvaluatorAttribute(
 UNSUPPORTED = EvaluatorAttribute(
     suffix="unsupported",
     type=Type.STRINGS,
-    description="the sentences without support: content, which redaction removes with the answer",
+    description="the sentences without support: content of the answer",
     evaluators=("faithfulness",),
 )
 SUPPORTING_DOCUMENTS = EvaluatorAttribute(

@@ -33,8 +33,10 @@ def describe(trace: Trace, node: Node, fate: Fate, segments: Sequence[str] = (),
             tuple(dict.fromkeys((*asked.grounding, *below.grounding))),
             asked.pasted or below.pasted,
         )
-    documents = documents_for(node, retrieved, asked.pasted, turns)
+    documents, more = documents_for(node, retrieved, asked.pasted, turns)
     cut = {Part.DOCUMENTS} & {part for n in retrieved.nodes if n.extract is not None for part in n.extract.truncated}
+    if more or retrieved.cut:
+        cut.add(Part.DOCUMENTS)
     base = Interaction(
         answer="",
         question=asked.question,

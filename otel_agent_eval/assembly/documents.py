@@ -10,6 +10,7 @@ from otel_agent_eval.assembly.pasted import pasted_variables, pieces
 from otel_agent_eval.assembly.texts import comparable, is_substantial
 from otel_agent_eval.assembly.trace import (
     GUARDS,
+    MAX_VISITS,
     Node,
     Trace,
     ancestors,
@@ -22,7 +23,7 @@ from otel_agent_eval.conventions.documents import documents_in, has_documents, t
 from otel_agent_eval.conventions.extract import Role
 from otel_agent_eval.evaluation.interaction import Document, Turn
 
-MAX_DOCUMENTS = 256  # kept for one answer, the latest retrieved first
+MAX_DOCUMENTS = 1_000  # kept for one answer, the latest retrieved; where there are more they count as cut
 _RETRIEVALS = frozenset({Role.RETRIEVER, Role.RERANKER, Role.MEMORY, Role.TOOL})
 _STEPS = frozenset({Role.CHAIN, Role.OTHER})
 _RETRIEVES = re.compile(
@@ -35,9 +36,10 @@ _SEEN = 80  # comparable characters of a document that show it in a prompt
 
 
 class Retrieved(NamedTuple):
-    """The spans that retrieved for an answer, oldest first."""
+    """The spans that retrieved for an answer, oldest first; `cut`: there were too many spans to look at all."""
 
     nodes: tuple[Node, ...] = ()
+    cut: bool = False
 
     @property
     def queries(self) -> list[str]:
@@ -52,20 +54,25 @@ def retrieved_for(trace: Trace, node: Node) -> Retrieved:
     For a model call: those that ended before it began, under the nearest agent or chain around it that has any, up to
     the outermost one, which is the turn. For a wrapper: those below it.
     """
+    cut = False
     for retrieves in (_retrieves, _passes_on):
         if node.role is Role.LLM:
-            found = _around(trace, node, retrieves)
+            found, missed = _around(trace, node, retrieves)
         else:
-            found = [d for d in descendants(node, into=_searched) if retrieves(d)]
+            below = [*descendants(node, into=_searched)]
+            found, missed = [d for d in below if retrieves(d)], _are_cut(below)
+        cut = cut or missed
         if found:
-            return _ordered(found)
-    return Retrieved()
+            return _ordered(found)._replace(cut=cut)
+    return Retrieved(cut=cut)
 
 
 def documents_for(
     node: Node, retrieved: Retrieved, pasted: Sequence[str], turns: Sequence[Turn]
-) -> tuple[Document, ...]:
+) -> tuple[tuple[Document, ...], bool]:
     """Return the documents that an answer can rest on, without repeats, each with an id of its own.
+
+    Return also whether there were more of them than are kept.
 
     Texts come from the retrieving spans and the span itself, from tool messages since the last user turn and, where
     the records carry ids only or there are none, from what is pasted into the prompt: `pasted`, or its variables.
@@ -78,7 +85,7 @@ def documents_for(
         found_nothing = any(n.extract is not None and n.extract.output_captured for n in retrieved.nodes) and not ids
         if not found_nothing:
             known = _distinct(_from_prompt(node, retrieved, pasted, ids))
-    return _numbered(known[-MAX_DOCUMENTS:])
+    return _numbered(known[-MAX_DOCUMENTS:]), len(known) > MAX_DOCUMENTS
 
 
 class _Prompt:
@@ -97,8 +104,12 @@ class _Prompt:
         return any(d.text and " ".join(d.text.split())[:_SEEN] in self._text for d in _documents(retrieval))
 
 
-def _around(trace: Trace, call: Node, retrieves: Callable[[Node], bool]) -> list[Node]:
-    """Walk outward from a model call to the first scope in which something was retrieved for it."""
+def _around(trace: Trace, call: Node, retrieves: Callable[[Node], bool]) -> tuple[list[Node], bool]:
+    """Walk outward from a model call to the first scope in which something was retrieved for it.
+
+    Return also whether there were too many spans to look at all.
+    """
+    cut = False
     prompt = _Prompt(call)
     around = list(ancestors(call))
     scopes = [i for i, above in enumerate(around) if is_scope(above)]
@@ -108,14 +119,20 @@ def _around(trace: Trace, call: Node, retrieves: Callable[[Node], bool]) -> list
     for i, above in enumerate(around):
         if scopes and i < outermost and not is_scope(above):
             continue
-        below = descendants(above, into=_searched, before=call.start + 1, leave=inside)
+        below = [*descendants(above, into=_searched, before=call.start + 1, leave=inside)]
+        cut = cut or _are_cut(below)
         found = [d for d in below if retrieves(d) and began <= d.start and _belongs(trace, call, d, above, prompt)]
         if i > outermost:  # beyond the turn, as far as is known: only what the prompt shows
             found = [d for d in found if prompt.shows(d)]
         if found:
-            return _shown_only(trace, call, found, prompt)
+            return _shown_only(trace, call, found, prompt), cut
         inside = above
-    return []
+    return [], cut
+
+
+def _are_cut(visited: Sequence[Node]) -> bool:
+    """Say whether a walk ended because it saw enough; the branch it left out counts as seen."""
+    return len(visited) >= MAX_VISITS - 1
 
 
 def _retrieves(node: Node) -> bool:

@@ -97,10 +97,11 @@ def _type(model: type[Settings], name: str, field: FieldInfo) -> str:
     if get_origin(annotation) is Annotated:  # of a field that may be null
         annotation, *metadata = get_args(annotation)
     metadata = [inner for item in metadata for inner in (item.metadata if isinstance(item, FieldInfo) else [item])]
-    words = [_unit(field) or _type_name(annotation)]
+    unit = next((item.name for item in [*metadata, *field.metadata] if isinstance(item, Unit)), "")
+    words = [unit or _type_name(annotation)]
     for bound, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<")):
         limit = next((getattr(item, bound) for item in metadata if hasattr(item, bound)), None)
-        words += [] if limit is None else [f"{sign} {_number(limit, _unit(field))}"]
+        words += [] if limit is None else [f"{sign} {_number(limit, unit)}"]
     return ", ".join(words)
 
 

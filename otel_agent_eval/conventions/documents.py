@@ -9,7 +9,7 @@ from otel_agent_eval.conventions.values import Json, decode, is_absent, number, 
 from otel_agent_eval.evaluation.interaction import Document
 
 _MAX_DEPTH = 8
-_MAX_DOCUMENTS = 1_000
+_MAX_DOCUMENTS = 10_000  # ten times what assembly keeps, so that it can tell that there were more
 
 _TEXT_KEYS = (
     *(

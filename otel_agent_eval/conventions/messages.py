@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from otel_agent_eval.conventions.parts import Parts, is_part, read_parts, undotted
 from otel_agent_eval.conventions.values import Json, decode, is_absent, text
@@ -108,8 +108,10 @@ def read_response(value: Json, depth: int = _MAX_DEPTH) -> list[Message]:  # noq
         return [Message("assistant", text(value))]
     if isinstance(value, list):
         if any(isinstance(item, list | Mapping) and not is_message(item) and not is_part(item) for item in value):
-            return [message for item in value[:_MAX_MESSAGES] for message in read_response(item, depth - 1)]
-        return read_messages(value, "assistant")
+            found = [message for item in value[:_MAX_MESSAGES] for message in read_response(item, depth - 1)]
+        else:
+            found = read_messages(value, "assistant")
+        return [replace(message, truncated=True) for message in found] if len(value) > _MAX_MESSAGES else found
     if not isinstance(value, Mapping):
         return []
     if is_message(value) or is_part(value):

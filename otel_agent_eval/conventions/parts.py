@@ -114,6 +114,7 @@ def read_parts(content: Json, into: Parts, depth: int = _MAX_DEPTH) -> None:
     if isinstance(content, str):
         _read_text(content, into, depth)
     elif isinstance(content, list):
+        into.truncated = into.truncated or len(content) > _MAX_PARTS
         for part in content[:_MAX_PARTS]:
             read_parts(part, into, depth - 1)
     elif isinstance(content, Mapping):
@@ -162,7 +163,7 @@ def _read_text(content: str, into: Parts, depth: int) -> None:
         blocks, truncated = decode(content)
         blocks = [blocks] if isinstance(blocks, Mapping) else blocks
         if isinstance(blocks, list) and blocks and all(is_part(block) or _is_nested(block) for block in blocks):
-            into.truncated = into.truncated or truncated
+            into.truncated = into.truncated or truncated or len(blocks) > _MAX_PARTS
             for block in blocks[:_MAX_PARTS]:
                 read_parts(block["content"] if _is_nested(block) else block, into, depth - 1)
             return

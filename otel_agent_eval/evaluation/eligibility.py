@@ -44,6 +44,8 @@ def reason_to_skip(interaction: Interaction, evaluator: Description) -> Reason |
     """Return why an evaluator cannot judge an interaction, or None if it can."""
     for part, missing in _MISSING.items():
         if part in evaluator.needs and not _present(interaction, part):
+            if part is Part.DOCUMENTS and part in interaction.truncated:
+                return Reason.TRUNCATED  # they may be among what was cut
             return Reason.BY_REFERENCE if interaction.by_reference else missing
     if interaction.truncated & evaluator.needs - evaluator.when_truncated.keys():
         return Reason.TRUNCATED

@@ -5,8 +5,10 @@ import json
 import pytest
 from assembly_samples import assembled, documents, llm, only, retriever, span, texts
 
+from otel_agent_eval.assembly.documents import MAX_DOCUMENTS
+from otel_agent_eval.assembly.trace import MAX_VISITS
 from otel_agent_eval.conventions.extract import Role
-from otel_agent_eval.evaluation.interaction import Document, Turn
+from otel_agent_eval.evaluation.interaction import Document, Part, Turn
 
 TOWER = "The Eiffel Tower is 330 metres tall and stands in Paris."
 FUJI = "Mount Fuji is 3776 metres tall and is the highest mountain in Japan."
@@ -368,3 +370,26 @@ def test_steps_that_hand_documents_on_stand_in_where_no_retriever_is_recorded() 
         span("chain", Role.CHAIN),
     )
     assert texts(found["call"]) == [TOWER]
+
+
+def test_more_documents_than_are_kept_count_as_cut() -> None:
+    many = [f"Text number {n}." for n in range(MAX_DOCUMENTS + 1)]
+    answer = llm("call", "agent", at=(3, 9), asked="How tall?", answer="330 metres.")
+    agent = span("agent", Role.AGENT)
+    all_kept = assembled(retriever("retriever", "agent", *many[1:], at=(1, 2)), answer, agent)
+    assert only(all_kept["call"]).truncated == set()
+    found = assembled(retriever("retriever", "agent", *many, at=(1, 2)), answer, agent)
+    assert texts(found["call"]) == many[1:]
+    assert only(found["call"]).truncated == {Part.DOCUMENTS}
+
+
+def test_documents_count_as_cut_where_there_are_too_many_spans_to_look_at() -> None:
+    calls = [llm(f"step {n}", "agent", at=(2, 3), asked="How tall?", answer=f"Thought {n}") for n in range(MAX_VISITS)]
+    found = assembled(
+        retriever("retriever", "agent", TOWER, at=(1, 2)),
+        *calls,
+        llm("call", "agent", at=(4, 9), asked="How tall?", answer="330 metres."),
+        span("agent", Role.AGENT),
+    )
+    assert texts(found["call"]) == []
+    assert only(found["call"]).truncated == {Part.DOCUMENTS}

@@ -101,5 +101,7 @@ def test_each_answer_of_a_real_instrumentation_is_scored_once(case: Case, tmp_pa
     assert all(attributes["agent_eval.relevance.outcome"] == "scored" for attributes in scored)
     faithfulness = {attributes["agent_eval.faithfulness.outcome"] for attributes in scored}
     assert faithfulness == {"scored" if case.retrieval else "skipped"}
+    if case.retrieval:  # what was retrieved came to the answer: it supports it
+        assert all(attributes["agent_eval.faithfulness.documents"] for attributes in scored)
     assert len(events(sink, "toxicity")) == expected
     assert len(events(sink, "faithfulness")) == (expected if case.retrieval else 0)

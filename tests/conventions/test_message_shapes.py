@@ -238,3 +238,17 @@ def test_an_attached_plain_text_blob_is_decoded() -> None:
 def test_an_answer_that_is_json_stays_text() -> None:
     answer = '{"text": "not a part", "score": 1}'
     assert [m.text for m in read_response([{"role": "assistant", "content": answer}])] == [answer]
+
+
+def test_a_message_of_more_parts_than_are_read_counts_as_cut() -> None:
+    parts = [{"type": "text", "content": OK}] * 10_001
+    (message,) = read_response([{"role": "assistant", "parts": parts}])
+    assert message.truncated
+    (whole,) = read_response([{"role": "assistant", "parts": parts[1:]}])
+    assert not whole.truncated
+
+
+def test_an_answer_of_more_messages_than_are_read_counts_as_cut() -> None:
+    messages = [{"role": "assistant", "content": OK}] * 2_001
+    assert all(message.truncated for message in read_response(messages))
+    assert not any(message.truncated for message in read_response(messages[1:]))

@@ -80,6 +80,11 @@ def test_a_cut_part_is_skipped_before_the_model_unless_a_label_could_stand(part:
     assert reason_to_skip(cut, evaluator(*(other for other in Part if other is not part))) is None
 
 
+def test_documents_that_may_be_among_what_was_cut_are_not_said_to_be_missing() -> None:
+    cut = replace(COMPLETE, documents=(), truncated=frozenset({Part.DOCUMENTS}))
+    assert reason_to_skip(cut, EVERYTHING) is Reason.TRUNCATED
+
+
 def test_a_missing_part_outweighs_a_cut_one() -> None:
     cut = replace(COMPLETE, answer="", truncated=frozenset({Part.ANSWER}))
     assert reason_to_skip(cut, EVERYTHING) is Reason.NO_ANSWER
