@@ -9,6 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
 from otel_agent_eval.annotation import catalogue
+from otel_agent_eval.annotation.definitions import PREFIX
 from otel_agent_eval.conventions import read
 from otel_agent_eval.conventions.span import decode_value, view_resource, view_span
 from otel_agent_eval.evaluation.evaluation import Outcome, Reason
@@ -60,7 +61,7 @@ def printable(text: str) -> str:
 
 
 def _row(span: Span, scope: ScopeSpans, resource: Mapping[str, Any]) -> Row | None:
-    own = {pair.key: decode_value(pair.value) for pair in span.attributes if pair.key.startswith(catalogue.PREFIX)}
+    own = {pair.key: decode_value(pair.value) for pair in span.attributes if pair.key.startswith(PREFIX)}
     verdicts = dict(_verdicts(own))
     if catalogue.DUPLICATE_OF.name in own or all(verdict.reason in _NO_ANSWERS for verdict in verdicts.values()):
         return None
@@ -82,7 +83,7 @@ def _verdicts(own: Mapping[str, Any]) -> Iterator[tuple[str, Verdict]]:
     for key, outcome in own.items():
         if not key.endswith(_OUTCOME_SUFFIX):
             continue
-        name = key.removeprefix(catalogue.PREFIX).removesuffix(_OUTCOME_SUFFIX)
+        name = key.removeprefix(PREFIX).removesuffix(_OUTCOME_SUFFIX)
         score = own.get(catalogue.SCORE.of(name))
         categories = own.get(catalogue.CATEGORIES.of(name))
         yield (

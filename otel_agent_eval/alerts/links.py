@@ -4,7 +4,8 @@ import json
 from urllib.parse import quote, urlencode
 
 from otel_agent_eval.alerts.recording import SERVICE
-from otel_agent_eval.annotation.catalogue import SCORE_LABEL, evaluator_attribute
+from otel_agent_eval.annotation.catalogue import SCORE_LABEL
+from otel_agent_eval.annotation.definitions import evaluator_attribute
 from otel_agent_eval.config.alerts import AlertLinks
 from otel_agent_eval.evaluation.evaluation import Label
 

@@ -11,7 +11,8 @@ from otel_agent_eval.alerts.error_rates import ErrorRates, quantile
 from otel_agent_eval.alerts.promql import LOOKBACK, duration, increase, pattern, quoted, series, wilson
 from otel_agent_eval.alerts.rules import Group, Recording
 from otel_agent_eval.annotation import catalogue
-from otel_agent_eval.annotation.catalogue import OTHER, prometheus_label
+from otel_agent_eval.annotation.catalogue import OTHER
+from otel_agent_eval.annotation.definitions import prometheus_label
 from otel_agent_eval.config.alerts import Alerts
 from otel_agent_eval.evaluation.evaluation import Label, Outcome, Reason
 

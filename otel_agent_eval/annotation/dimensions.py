@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_agent_eval.annotation import catalogue
-from otel_agent_eval.annotation.catalogue import ALL_DIMENSIONS, OTHER, prometheus_label
+from otel_agent_eval.annotation.catalogue import ALL_DIMENSIONS, OTHER
+from otel_agent_eval.annotation.definitions import prometheus_label
 from otel_agent_eval.annotation.values import clean
 
 _FIXED: Final = tuple(attribute.name for attribute in catalogue.DIMENSIONS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from otel_agent_eval.annotation import catalogue
 from otel_agent_eval.annotation.answer_metrics import ENDINGS, SCORE_EDGES, AnswerMetricsOptions, max_series
-from otel_agent_eval.annotation.catalogue import Attribute, EvaluatorAttribute, Metric
+from otel_agent_eval.annotation.definitions import PREFIX, Attribute, EvaluatorAttribute, Metric, evaluator_attribute
 from otel_agent_eval.annotation.dimensions import Limits
 from otel_agent_eval.annotation.result import EvaluatorInfo
 from otel_agent_eval.annotation.sampling import MAX_WEIGHT
@@ -60,9 +60,9 @@ def _span_attributes() -> Iterator[str]:
     yield from _text(
         "`<name>` is an evaluator: `toxicity`, `input_toxicity`, `faithfulness`, `relevance`, `context_relevance`, or",
         "a plug-in's name: see [evaluators](evaluators.md).",
-        f"Every attribute of a judged span that begins with `{catalogue.PREFIX}` belongs to the gateway: what an",
+        f"Every attribute of a judged span that begins with `{PREFIX}` belongs to the gateway: what an",
         "earlier one wrote is replaced. A plug-in's evidence is written as",
-        f"`{catalogue.evaluator_attribute('<name>', '<key>')}`.",
+        f"`{evaluator_attribute('<name>', '<key>')}`.",
     )
     yield from _table(
         ("attribute", "type", "meaning", "values", "stability"),

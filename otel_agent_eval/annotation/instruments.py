@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Generic, NamedTuple, TypeVar
 
-from otel_agent_eval.annotation.catalogue import Metric
+from otel_agent_eval.annotation.definitions import Metric
 
 
 class Exemplar(NamedTuple):

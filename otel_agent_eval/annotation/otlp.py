@@ -9,7 +9,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otel_agent_eval import __version__
-from otel_agent_eval.annotation.catalogue import Instrument
+from otel_agent_eval.annotation.definitions import Instrument
 from otel_agent_eval.annotation.events import SCOPE
 from otel_agent_eval.annotation.instruments import AnyTable, Distribution, Exemplar, Number
 from otel_agent_eval.annotation.values import attribute

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar as TextExemplar
 from prometheus_client.samples import Sample
 
-from otel_agent_eval.annotation.catalogue import prometheus_label
+from otel_agent_eval.annotation.definitions import prometheus_label
 from otel_agent_eval.annotation.instruments import AnyTable, Distribution, Exemplar, Number
 
 _OPENMETRICS = "application/openmetrics-text"

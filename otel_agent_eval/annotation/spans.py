@@ -7,6 +7,7 @@ from typing import TypeVar
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_agent_eval.annotation import catalogue
+from otel_agent_eval.annotation.definitions import PREFIX, evaluator_attribute
 from otel_agent_eval.annotation.events import is_own_event, result_attributes
 from otel_agent_eval.annotation.result import EvaluatorInfo, Forms, JudgedSpan, worst
 from otel_agent_eval.annotation.values import Value, attribute, cut, cut_list
@@ -22,7 +23,7 @@ def annotate(span: Span, judged: JudgedSpan, forms: Forms) -> None:
     Of several choices the worst of each evaluator is written (see `result.worst`); a duplicate carries no label. Every
     attribute of the span under `agent_eval.` is the gateway's, all others stay as they are.
     """
-    _remove(span.attributes, lambda pair: pair.key.startswith(catalogue.PREFIX))
+    _remove(span.attributes, lambda pair: pair.key.startswith(PREFIX))
     verdicts = judged.verdicts
     final = {
         name: worst((choice[name] for choice in verdicts if name in choice), info.direction)
@@ -71,7 +72,7 @@ def _result(info: EvaluatorInfo, evaluation: Evaluation) -> Iterator[tuple[str, 
                 kept, was_cut = cut_list(tuple(texts))
                 shortened |= was_cut
                 if kept:
-                    yield catalogue.evaluator_attribute(name, key), kept
+                    yield evaluator_attribute(name, key), kept
             if shortened:
                 yield catalogue.EVIDENCE_CUT.of(name), True
 

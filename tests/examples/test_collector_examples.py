@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
 from otel_agent_eval.annotation import catalogue
+from otel_agent_eval.annotation.definitions import evaluator_attribute
 from otel_agent_eval.conventions import read
 from otel_agent_eval.conventions.extract import Extract
 from otel_agent_eval.conventions.span import view_span
@@ -87,6 +88,6 @@ def test_the_branch_without_content_keeps_every_score() -> None:
     for name in ("toxicity", "input_toxicity", "faithfulness", "relevance", "my_plugin"):
         for attribute in catalogue.RESULT_ATTRIBUTES:
             if attribute is not catalogue.EVIDENCE_CUT:
-                assert keep.search(catalogue.evaluator_attribute(name, attribute.suffix))
+                assert keep.search(evaluator_attribute(name, attribute.suffix))
     assert keep.search(catalogue.LABEL.name)
-    assert not keep.search(catalogue.evaluator_attribute("faithfulness", catalogue.UNSUPPORTED.suffix))
+    assert not keep.search(evaluator_attribute("faithfulness", catalogue.UNSUPPORTED.suffix))

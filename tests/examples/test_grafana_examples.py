@@ -15,7 +15,7 @@ import yaml
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from otel_agent_eval.annotation import catalogue
-from otel_agent_eval.annotation.catalogue import Instrument
+from otel_agent_eval.annotation.definitions import Instrument
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "grafana"
