@@ -10,7 +10,7 @@ from functools import cache
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from otel_agent_eval.processors.reading import Steps, pieces, sliding
+from otel_agent_eval.processors.reading import Steps, in_turn, pieces, sliding
 
 # Words of English and hardly of any other language: two of them settle most texts at once.
 _ENGLISH_WORDS = frozenset(
@@ -40,10 +40,7 @@ def readable(texts: Iterable[str]) -> Steps[list[bool]]:
     English is found also where it is hidden in another language: eight words that are clearly English make a text
     readable. Names, numbers, code and emoji tell nothing.
     """
-    found: list[bool] = []
-    for text in texts:
-        found.append((yield from _is_readable(text)))  # noqa: PERF401 (a comprehension cannot yield)
-    return found
+    return in_turn(texts, _is_readable)
 
 
 def _is_readable(text: str) -> Steps[bool]:

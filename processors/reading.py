@@ -39,6 +39,14 @@ def finish(steps: Steps[_Result]) -> _Result:
         return result
 
 
+def in_turn(items: Iterable[_T], judge: Callable[[_T], Steps[_Result]]) -> Steps[list[_Result]]:
+    """Do something with one item after the other, in steps."""
+    found: list[_Result] = []
+    for item in items:
+        found.append((yield from judge(item)))  # noqa: PERF401 (a comprehension cannot yield)
+    return found
+
+
 def pieces(text: str) -> Iterator[str]:
     """Yield a text in pieces of at most 4,000 characters, cut at white space or else at a mark if there is one."""
     start = 0

@@ -1,9 +1,8 @@
 """From what assembly hands out to verdicts: judged, published, written on spans, which then leave."""
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -27,8 +26,7 @@ from otel_agent_eval.service.held import HeldSpan, Wrapping
 from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox
 from otel_agent_eval.service.spans import Pending, Spans, bare, digest_of
-
-_log = logging.getLogger(__name__)
+from otel_agent_eval.service.warnings import Clock, Warnings
 
 _PATIENCE = 5.0
 """Seconds beyond all that a span can rightly wait for; one that is still held then was forgotten."""
@@ -42,13 +40,6 @@ _BREATHER = 0.02
 """Seconds after which assembly is asked again if it said that it had more and then had nothing."""
 _MORE = float("-inf")
 """When assembly says that it is due, it has more to hand out at once."""
-_TOLD = 1_000
-"""Services that are warned of: their names are the senders'."""
-_WARN_EVERY = 60.0
-"""Seconds from one warning of too much to score to the next."""
-_TOO_MUCH = frozenset({Reason.DEADLINE, Reason.OVERLOADED})
-
-Clock = Callable[[], float]
 
 
 class Judging:
@@ -77,8 +68,7 @@ class Judging:
         self._timer: asyncio.TimerHandle | None = None
         self._reading = 0
         self._looked = 0.0
-        self._told: set[tuple[str, str]] = set()
-        self._next_warning = 0.0
+        self._warnings = Warnings(clock)
         self._faults = Faults()
 
     @property
@@ -218,7 +208,7 @@ class Judging:
                 for choice, interaction in enumerate(candidate.interactions)
             ]
             choices = await asyncio.gather(*evaluations)
-            self._tell_of_load(choices)
+            self._warnings.of_load(choices, self.in_work)
         except asyncio.CancelledError:  # the gateway stops
             late = dict.fromkeys(names, Skipped(Reason.DEADLINE))
             self._finish(candidate, pending, [late] * len(candidate.interactions))
@@ -244,7 +234,8 @@ class Judging:
         self.spans.remember_judged(pending, judged)
         if candidate.skipped is Reason.CONTENT_NOT_CAPTURED:
             self.spans.remember_silent(pending)
-            self._tell_of_silence(candidate, pending)
+            service = candidate.interactions[0].service if candidate.interactions else ""
+            self._warnings.of_silence(service, pending.switch)
 
     def _late(self, candidate: Candidate, pending: Pending, choice: int, name: str, evaluation: Evaluation) -> None:
         """Publish a score that came after its span had left: as event and metric only."""
@@ -292,28 +283,6 @@ class Judging:
         else:
             self._metrics.record(judged)
         self._outbox.publish(judged, pending.metadata, pending.receipt)
-
-    def _tell_of_load(self, choices: Sequence[Mapping[str, Evaluation]]) -> None:
-        """Say once a minute that scores do not come in time."""
-        endings = [ending for choice in choices for ending in choice.values()]
-        late = any(isinstance(ending, Skipped) and ending.reason in _TOO_MUCH for ending in endings)
-        if late and self._clock() >= self._next_warning:
-            self._next_warning = self._clock() + _WARN_EVERY
-            _log.warning(
-                "answers come faster than they can be scored: spans leave without scores",
-                extra={"being_scored": self.in_work},
-            )
-
-    def _tell_of_silence(self, candidate: Candidate, pending: Pending) -> None:
-        """Say once per service how its instrumentation is told to record content."""
-        service = candidate.interactions[0].service if candidate.interactions else ""
-        told = (service, pending.switch)
-        if pending.switch and told not in self._told and len(self._told) < _TOLD:
-            self._told.add(told)
-            _log.warning(
-                "answers cannot be scored: the instrumentation captures no content",
-                extra={"service": service, "to_capture": pending.switch},
-            )
 
 
 def _skipped(pending: Pending, reason: Reason) -> Candidate:

@@ -11,7 +11,7 @@ from otel_agent_eval.processors.evidence import EvidenceIndex
 from otel_agent_eval.processors.pretrained.pairs import PairVerifier
 from otel_agent_eval.processors.pretrained.unsupported_tokens import TokenVerifier
 from otel_agent_eval.processors.pretrained.verifier import TooLongError
-from otel_agent_eval.processors.reading import finish
+from otel_agent_eval.processors.reading import finish, in_turn
 from otel_agent_eval.processors.sentences import Sentence, claims
 
 _MAX_CLAIMS = 256
@@ -54,11 +54,7 @@ class PretrainedFaithfulness:
 
     def steps(self, batch: Sequence[Interaction]) -> Steps[list[Evaluation]]:
         """Do what `evaluate` does, in steps."""
-        found: list[Evaluation] = []
-        for interaction in batch:
-            judged = yield from self._judge(interaction)
-            found.append(judged)
-        return found
+        return in_turn(batch, self._judge)
 
     def _judge(self, interaction: Interaction) -> Steps[Evaluation]:
         found = claims(interaction.answer)

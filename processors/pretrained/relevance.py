@@ -13,7 +13,7 @@ from otel_agent_eval.models.pretrained.model import PretrainedModel, Steps
 from otel_agent_eval.models.pretrained.sentences import SentenceEncoder
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.pretrained.verifier import MAX_WINDOWS
-from otel_agent_eval.processors.reading import finish
+from otel_agent_eval.processors.reading import finish, in_turn
 
 _Pair = tuple[str, str]
 
@@ -84,11 +84,7 @@ class PretrainedContextRelevance:
 
     def steps(self, batch: Sequence[Interaction]) -> Steps[list[Evaluation]]:
         """Do what `evaluate` does, in steps."""
-        found: list[Evaluation] = []
-        for interaction in batch:
-            judged = yield from self._judge(interaction)
-            found.append(judged)
-        return found
+        return in_turn(batch, self._judge)
 
     def _judge(self, interaction: Interaction) -> Steps[Evaluation]:
         documents = interaction.documents
