@@ -14,6 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from otel_agent_eval.evaluation import Interaction, Scored
+from otel_agent_eval.processors.registry import load_evaluators
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # training/ is not part of the installed package
+from training.benign_answers import populations
+
 SETS = {
     "faithfulness": ("ragtruth_qa_train",),
     "relevance": ("dailydialogpp_dev", "trecqa_train_dev", "wikiqa_train_dev"),
@@ -43,11 +49,6 @@ def entries(quality: dict[str, Any], version: int) -> Iterator[str]:
 
 def severe_alarms(folder: Path, threshold: float) -> str:
     """Score the benign answers and say how many would page."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # training/ is not part of the installed package
-    from otel_agent_eval.evaluation import Interaction, Scored  # noqa: PLC0415 (it loads models)
-    from otel_agent_eval.processors.registry import load_evaluators  # noqa: PLC0415
-    from training.benign_answers import populations  # noqa: PLC0415
-
     (evaluator,) = load_evaluators(["toxicity"])
     alarms = total = 0
     for population in populations(folder, limit=600):

@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ _RETRYABLE = (Answer(429, retry_after="1"), Answer(502), Answer(503), Answer(504
 _PERMANENT = (Answer(400), Answer(401), Answer(403), Answer(413), Answer(500))
 
 
-class Skipped(Exception):  # noqa: N818 (no fault)
+class CannotRunError(Exception):
     """A row cannot be made here; the message says why."""
 
 
@@ -94,35 +94,29 @@ def _one_of_two_down(name: str, folder: Path, seconds: float, _: Path | None) ->
 
 
 def _every_answer(name: str, folder: Path, seconds: float, _: Path | None) -> Row:
-    def answer() -> None:
-        for each in (*_RETRYABLE, *_PERMANENT):
-            bench.backends[0].answer(each, times=2)
-            time.sleep(seconds / (len(_RETRYABLE) + len(_PERMANENT)))
-
-    with Bench(folder) as bench:
-        bench.send_for(seconds, answer)
-        time.sleep(3)
-        parked = bench.metric("agent_eval_gateway_dead_letters")
-        if parked:
-            bench.command("queue", "resend", "otlphttp/0")
-        return _row(name, bench, seconds, f"{parked:.0f} requests parked, then resent")
+    return _answered(name, folder, seconds, (*_RETRYABLE, *_PERMANENT), grpc=False)
 
 
 def _every_code(name: str, folder: Path, seconds: float, _: Path | None) -> Row:
-    codes = [code for code in StatusCode if code is not StatusCode.OK]
+    answers = [Answer(grpc=code) for code in StatusCode if code is not StatusCode.OK]
+    return _answered(name, folder, seconds, answers, grpc=True)
+
+
+def _answered(name: str, folder: Path, seconds: float, answers: Sequence[Answer], *, grpc: bool) -> Row:
+    """Give each answer twice while requests come; then send again what was refused for good."""
 
     def answer() -> None:
-        for code in codes:
-            bench.backends[0].answer(Answer(grpc=code), times=2)
-            time.sleep(seconds / len(codes))
+        for each in answers:
+            bench.backends[0].answer(each, times=2)
+            time.sleep(seconds / len(answers))
 
-    with Bench(folder, grpc=True) as bench:
+    with Bench(folder, grpc=grpc) as bench:
         bench.send_for(seconds, answer)
         time.sleep(3)
         parked = bench.metric("agent_eval_gateway_dead_letters")
         if parked:
-            bench.command("queue", "resend", "otlp/0")
-        return _row(name, bench, seconds, f"{len(codes)} codes; {parked:.0f} requests parked, then resent")
+            bench.command("queue", "resend", "otlp/0" if grpc else "otlphttp/0")
+        return _row(name, bench, seconds, f"{len(answers)} answers; {parked:.0f} requests parked, then resent")
 
 
 def _full_disk(name: str, folder: Path, seconds: float, small_disk: Path | None) -> Row:
@@ -147,7 +141,7 @@ def _small(folder: Path, small_disk: Path | None) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", f"size={_SMALL_DISK}", "tmpfs", disk], capture_output=True, check=False
     )
     if mounted.returncode:
-        raise Skipped("a tmpfs cannot be mounted: run as root, or give --small-disk")
+        raise CannotRunError("a tmpfs cannot be mounted: run as root, or give --small-disk")
     try:
         yield disk
     finally:

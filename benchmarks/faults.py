@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import machine
-from fault_rows import ROWS, Row, Skipped
+from fault_rows import ROWS, CannotRunError, Row
 from harness import print_table, write
 
 
@@ -42,7 +42,7 @@ def _rows(names: Iterable[str], seconds: float, small_disk: Path | None) -> Iter
         with tempfile.TemporaryDirectory() as folder:
             try:
                 yield ROWS[name](name, Path(folder), seconds, small_disk)
-            except Skipped as reason:
+            except CannotRunError as reason:
                 print(f"  skipped: {reason}")
 
 

@@ -1,5 +1,5 @@
 """The command line. Each command is imported when it is called, so that `--help` and `validate` answer at once."""
-# ruff: noqa: PLC0415
+# ruff: noqa: PLC0415 (see above)
 
 from pathlib import Path
 from typing import Annotated

@@ -34,7 +34,7 @@ def section_of(annotation: Any) -> type[Settings] | None:  # noqa: ANN401 (any a
     return annotation if isinstance(annotation, type) and issubclass(annotation, Settings) else None
 
 
-def _filled(value: Any, annotation: Any) -> Any:  # noqa: ANN401
+def _filled(value: Any, annotation: Any) -> Any:  # noqa: ANN401 (whatever the file holds)
     """Return `{}` for an empty section, and for each that is empty in a mapping of sections."""
     if section_of(annotation):
         return {} if value is None else value

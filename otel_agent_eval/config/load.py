@@ -127,7 +127,7 @@ def _components(section: str, entries: Mapping[str, Any], found: list[Finding]) 
     return right
 
 
-def _model(kind: type[_S], value: Any, path: Path, found: list[Finding]) -> _S | None:  # noqa: ANN401
+def _model(kind: type[_S], value: Any, path: Path, found: list[Finding]) -> _S | None:  # noqa: ANN401 (any section)
     """Make one model, or note what is wrong with its values."""
     try:
         return kind.model_validate(value)

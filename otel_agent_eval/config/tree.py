@@ -95,7 +95,7 @@ class _Builder:
             return [self._item(child, (*path, number), depth) for number, child in enumerate(node.value)]
         return self._scalar(node, path)
 
-    def _item(self, node: yaml.Node, path: Path, depth: int) -> Any:  # noqa: ANN401
+    def _item(self, node: yaml.Node, path: Path, depth: int) -> Any:  # noqa: ANN401 (any JSON-like value)
         self._tree.lines[path] = node.start_mark.line + 1
         return self.build(node, path, depth + 1)
 
@@ -130,7 +130,7 @@ class _Builder:
             merged = self._mapping(source, path, depth + 1) | merged
         return merged
 
-    def _scalar(self, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401
+    def _scalar(self, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401 (any JSON-like value)
         text: str = node.value
         if "$" in text:
             try:

@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from queued import Queued
@@ -70,12 +71,12 @@ async def test_full_disk_loses_no_dead_letter(tmp_path: Path, monkeypatch: pytes
     letters = DeadLetters(Folder(tmp_path))
     park, failures = letters.park, 3
 
-    def full(*arguments: object) -> None:
+    def full(*arguments: Any) -> None:
         nonlocal failures
         failures -= 1
         if failures >= 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        park(*arguments)  # type: ignore[arg-type]
+        park(*arguments)
 
     monkeypatch.setattr(letters, "park", full)
     monkeypatch.setattr("otel_agent_eval.delivery.destination._PARK_AGAIN_AFTER", 0.01)

@@ -356,7 +356,7 @@ def test_wait_grows_to_its_limit_with_jitter_and_respects_what_is_asked(
     attempt: int, asked: float | None, jitter: float, seed: int
 ) -> None:
     retry = RetrySettings(initial_interval=1, multiplier=2, max_interval=30, jitter=jitter)
-    wait = retry.wait(attempt, asked, random.Random(seed))  # noqa: S311
+    wait = retry.wait(attempt, asked, random.Random(seed))  # noqa: S311 (no secret)
     interval = min(30, 2 ** min(attempt, 10))
     assert wait >= min(asked or 0, 300)
     assert wait >= interval * (1 - jitter) - 1e-9

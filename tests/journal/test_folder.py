@@ -54,9 +54,11 @@ def test_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
     check(tmp_path, "belongs to another user")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_folder_that_is_not_writable_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+def test_folder_that_is_not_writable_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> int:  # to root a mode denies nothing
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.open", denied)
     check(tmp_path, "Permission denied")
 
 

@@ -1,6 +1,8 @@
 """The journal keeps what it has confirmed, for each reader until it is done with it, and no longer."""
 
 import asyncio
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -245,9 +247,6 @@ async def test_every_fsync_policy_keeps_what_a_kill_leaves(tmp_path: Path, fsync
 async def test_full_disk_refuses_keeps_what_was_confirmed_and_recovers_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import errno  # noqa: PLC0415
-    import os  # noqa: PLC0415
-
     write, full = os.write, False
 
     def limited(file: int, content: bytes) -> int:

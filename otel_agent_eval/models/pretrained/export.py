@@ -64,7 +64,7 @@ def quantize(path: Path) -> None:
 
 def _quantizable(graph: Any) -> dict[str, int]:  # noqa: ANN401 (onnx is not always installed)
     """Return the large matrices that are only multiplied by or looked up in, with the axis of their channels."""
-    large = {t.name for t in graph.initializer if len(t.dims) == 2 and np.prod(t.dims) >= _LEAST_VALUES}  # noqa: PLR2004
+    large = {t.name for t in graph.initializer if len(t.dims) == 2 and np.prod(t.dims) >= _LEAST_VALUES}  # noqa: PLR2004 (matrices)
     uses: dict[str, set[int | None]] = {}
     for node in graph.node:
         for position, name in enumerate(node.input):
@@ -80,7 +80,7 @@ def _integers(weights: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8]
     return integers, scales
 
 
-def _write_graph(module: Any, output: str, path: Path) -> None:  # noqa: ANN401
+def _write_graph(module: Any, output: str, path: Path) -> None:  # noqa: ANN401 (torch is not always installed)
     import torch
 
     names = ["input_ids", "attention_mask"]
@@ -94,7 +94,7 @@ def _write_graph(module: Any, output: str, path: Path) -> None:  # noqa: ANN401
             super().__init__()
             self.inside = module
 
-        def forward(self, *arguments: Any) -> Any:  # noqa: ANN401
+        def forward(self, *arguments: Any) -> Any:  # noqa: ANN401 (tensors)
             return self.inside(**dict(zip(names, arguments, strict=True)))[output]
 
     samples = {"input_ids": torch.ones(_SAMPLE, dtype=torch.int64), "attention_mask": torch.ones(_SAMPLE).long()}

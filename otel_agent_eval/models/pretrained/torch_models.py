@@ -2,7 +2,7 @@
 
 Only this file and `export` need the extra `torch`; they import it when they are called.
 """
-# ruff: noqa: PLC0415
+# ruff: noqa: ANN401, PLC0415 (torch and transformers are not always installed, so neither imported nor typed)
 
 import inspect
 import re
@@ -26,7 +26,7 @@ _DERIVED = re.compile(r"(^|\.)(position_ids|embed_tokens\.weight)$")
 class TorchRuntime:
     """A model of transformers, in fp32 on the CPU."""
 
-    def __init__(self, module: Any, threads: int) -> None:  # noqa: ANN401 (torch is not always installed)
+    def __init__(self, module: Any, threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
@@ -34,7 +34,7 @@ class TorchRuntime:
         self._takes_types = self.takes_types(module)
 
     @staticmethod
-    def takes_types(module: Any) -> bool:  # noqa: ANN401
+    def takes_types(module: Any) -> bool:
         """Whether a model tells the two texts of a pair apart."""
         return "token_type_ids" in inspect.signature(module.forward).parameters
 
@@ -75,7 +75,7 @@ def load_torch(files: ModelFiles, card: Card, threads: int) -> tuple[TorchRuntim
     return TorchRuntime(module, threads), card
 
 
-def _from_folder(torch: Any, transformers: Any, files: ModelFiles, card: Card) -> Any:  # noqa: ANN401
+def _from_folder(torch: Any, transformers: Any, files: ModelFiles, card: Card) -> Any:
     made, about = getattr(transformers, _CLASSES[card.kind]).from_pretrained(
         files.weights.parent,
         local_files_only=True,
@@ -92,7 +92,7 @@ def _from_folder(torch: Any, transformers: Any, files: ModelFiles, card: Card) -
     return made
 
 
-def _checkpoint(torch: Any, transformers: Any, files: ModelFiles, card: Card) -> tuple[Any, Card]:  # noqa: ANN401
+def _checkpoint(torch: Any, transformers: Any, files: ModelFiles, card: Card) -> tuple[Any, Card]:
     """Load a checkpoint of Detoxify: its weights and, by name, its labels."""
     from dataclasses import replace
     from pickle import UnpicklingError
@@ -117,7 +117,7 @@ def _checkpoint(torch: Any, transformers: Any, files: ModelFiles, card: Card) ->
     return module, replace(card, labels=(*labels, *more), exclusive=False)
 
 
-def _hhem(transformers: Any, files: ModelFiles) -> Any:  # noqa: ANN401
+def _hhem(transformers: Any, files: ModelFiles) -> Any:
     """Build HHEM 2 without its own code: the encoder of T5 with a classifier of tokens, sized by the weights."""
     from safetensors.torch import load_file
 
@@ -143,7 +143,7 @@ def _hhem(transformers: Any, files: ModelFiles) -> Any:  # noqa: ANN401
     return module
 
 
-def _fill(module: Any, state: Mapping[str, Any], files: ModelFiles) -> None:  # noqa: ANN401
+def _fill(module: Any, state: Mapping[str, Any], files: ModelFiles) -> None:
     missing, unexpected = module.load_state_dict(state, strict=False)
     wrong = [name for name in (*missing, *unexpected) if not _DERIVED.search(name)]
     if wrong:
