@@ -1,13 +1,13 @@
-"""The rows of `faults.py`: what is broken, and how."""
+"""The rows of `faults.py` about delivery: what is broken between the gateway, its disk and its destinations."""
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from fault_bench import Bench, spans_of
+from fault_row import CannotRunError, Make, Row, row_of
 from grpc import StatusCode
 from support.otlp_sink import UNAVAILABLE, Answer
 
@@ -17,43 +17,6 @@ _YEAR = 365 * 86400.0
 _SMALL_DISK = "1m"
 _RETRYABLE = (Answer(429, retry_after="1"), Answer(502), Answer(503), Answer(504), Answer(reset=True), Answer(delay=6))
 _PERMANENT = (Answer(400), Answer(401), Answer(403), Answer(413), Answer(500))
-
-
-class CannotRunError(Exception):
-    """A row cannot be made here; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What became of the spans that were sent. `note` says what else is worth knowing."""
-
-    fault: str
-    seconds: float
-    sent: int
-    acknowledged: int
-    delivered: int
-    duplicated: int
-    lost: int
-    note: str = ""
-
-    def cells(self) -> Mapping[str, object]:
-        """Return the row as it is printed."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-def _row(name: str, bench: Bench, seconds: float, note: str = "", but_for: frozenset[bytes] = frozenset()) -> Row:
-    bench.calm(set(but_for))
-    lost = bench.lost()
-    return Row(
-        fault=name,
-        seconds=seconds,
-        sent=bench.sent,
-        acknowledged=len(bench.acknowledged),
-        delivered=len(bench.acknowledged - lost),
-        duplicated=bench.duplicated(),
-        lost=len(lost - but_for),
-        note=note,
-    )
 
 
 def _killed(name: str, folder: Path, seconds: float, _: Path | None) -> Row:
@@ -70,7 +33,7 @@ def _killed(name: str, folder: Path, seconds: float, _: Path | None) -> Row:
 
     with Bench(folder) as bench:
         bench.send_for(seconds, kill)
-        return _row(name, bench, seconds, f"{kills} kills")
+        return row_of(name, bench, seconds, f"{kills} kills")
 
 
 def _backend_down(name: str, folder: Path, seconds: float, _: Path | None) -> Row:
@@ -79,7 +42,7 @@ def _backend_down(name: str, folder: Path, seconds: float, _: Path | None) -> Ro
         bench.send_for(seconds)
         queued, memory = bench.metric("agent_eval_gateway_queue_size_bytes") / 1e6, bench.memory()
         bench.backends[0].answer(Answer())
-        return _row(name, bench, seconds, f"{queued:.1f} MB waited on disk, the process held {memory:.0f} MB")
+        return row_of(name, bench, seconds, f"{queued:.1f} MB waited on disk, the process held {memory:.0f} MB")
 
 
 def _one_of_two_down(name: str, folder: Path, seconds: float, _: Path | None) -> Row:
@@ -90,7 +53,7 @@ def _one_of_two_down(name: str, folder: Path, seconds: float, _: Path | None) ->
         alive.wait_until(lambda: len(set(map(_id, alive.spans()))) >= len(bench.acknowledged), 60, lambda: "some")
         missing = len(bench.acknowledged - set(map(_id, alive.spans())))
         dead.answer(Answer())
-        return _row(name, bench, seconds, f"{missing} were late at the other; one kill")
+        return row_of(name, bench, seconds, f"{missing} were late at the other; one kill")
 
 
 def _every_answer(name: str, folder: Path, seconds: float, _: Path | None) -> Row:
@@ -116,7 +79,7 @@ def _answered(name: str, folder: Path, seconds: float, answers: Sequence[Answer]
         parked = bench.metric("agent_eval_gateway_dead_letters")
         if parked:
             bench.command("queue", "resend", "otlp/0" if grpc else "otlphttp/0")
-        return _row(name, bench, seconds, f"{len(answers)} answers; {parked:.0f} requests parked, then resent")
+        return row_of(name, bench, seconds, f"{len(answers)} answers; {parked:.0f} requests parked, then resent")
 
 
 def _full_disk(name: str, folder: Path, seconds: float, small_disk: Path | None) -> Row:
@@ -127,7 +90,7 @@ def _full_disk(name: str, folder: Path, seconds: float, small_disk: Path | None)
         bench.backends[0].answer(Answer())
         bench.calm()
         bench.send_for(1.0)
-        return _row(name, bench, seconds, f"{refused} refusals while it was full" if refused else "IT WAS NEVER FULL")
+        return row_of(name, bench, seconds, f"{refused} refusals while it was full" if refused else "IT WAS NEVER FULL")
 
 
 @contextmanager
@@ -158,7 +121,7 @@ def _corrupted(name: str, folder: Path, seconds: float, _: Path | None) -> Row:
         bench.start()
         told = bench.metric("agent_eval_gateway_journal_unreadable_total")
         note = f"1 record of {len(damaged)} spans overwritten, {told:.0f} reported as unreadable"
-        return _row(name, bench, seconds, note, but_for=damaged if told else frozenset())
+        return row_of(name, bench, seconds, note, but_for=damaged if told else frozenset())
 
 
 def _damage(segment: Path) -> frozenset[bytes]:
@@ -181,14 +144,12 @@ def _clock_jump(name: str, folder: Path, seconds: float, _: Path | None) -> Row:
         bench.backends[0].answer(UNAVAILABLE)
         bench.send_for(seconds, jump)
         bench.backends[0].answer(Answer())
-        return _row(name, bench, seconds, "a year forward, two back, and right again; max_age 1h")
+        return row_of(name, bench, seconds, "a year forward, two back, and right again; max_age 1h")
 
 
 def _id(span: object) -> bytes:
     return getattr(span, "span_id", b"")
 
-
-Make = Callable[[str, Path, float, Path | None], Row]
 
 ROWS: Mapping[str, Make] = {
     "kill -9 every few seconds": _killed,
@@ -200,4 +161,4 @@ ROWS: Mapping[str, Make] = {
     "corrupted queue file": _corrupted,
     "clock jump": _clock_jump,
 }
-"""The rows by name; each gets its name, an empty folder, for how long to send, and a small file system or None."""
+"""The rows by name."""

@@ -11,12 +11,16 @@ allows. The row with a full disk mounts a tmpfs of 1 MiB, which needs root, or t
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import fault_rows
 import machine
-from fault_rows import ROWS, CannotRunError, Row
+from fault_row import CannotRunError, Make, Row
 from harness import print_table, write
+
+ROWS: Mapping[str, Make] = {**fault_rows.ROWS}
+"""All rows by name: each module of rows has its own, by what is broken."""
 
 
 def main() -> None:
