@@ -82,6 +82,11 @@ def destination_signals(config: Config) -> dict[str, frozenset[Signal]]:
     return found
 
 
+def signals_read(config: Config) -> frozenset[Signal]:
+    """Return the signals whose pipelines have a processor, so that answers are looked for in them."""
+    return frozenset(s for s, pipeline in config.service.pipelines.by_signal().items() if pipeline.processors)
+
+
 def journal(config: Config, lose: Lose) -> Journal:
     """Make the journal. Raises `QueueError` where there is no place for it."""
     settings = config.service.queue
