@@ -9,6 +9,7 @@ on exactly these sentences, so a change here changes scores: measure it with ``t
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from string import digits
 
 _LEAST_LETTERS = 2
 MAX_WORDS = 80
@@ -32,7 +33,8 @@ _LETTERS = re.compile(r"[^\W_]")
 _HEADING = re.compile(r"\s*#{1,6}\s")
 _FENCE = re.compile(r"\s*(```|~~~)")
 _TABLE_RULE = re.compile(r"[\r\n]+[ \t|:]*-[ \t|:-]*(?:[\r\n]|$)")
-_CITATION = re.compile(r"[\W\d]*(?:\[\W*\d+[\d\W]*\]|\(\d{1,3}\))\W*", re.ASCII)
+_NO_WORDS = re.compile(r"[\W\d]*", re.ASCII)
+_OPENS_NUMBER = re.compile(r"\(\d{0,2}\Z", re.ASCII)
 
 _OPENING = re.compile(
     r"^\W*(?:sure(?: thing)?|certainly|of course|absolutely|great question|good question|no problem|"
@@ -111,12 +113,21 @@ def is_claim(sentence: str) -> bool:
     has_digits = any(c.isdigit() for c in text)
     if len(_LETTERS.findall(text[:40])) < _LEAST_LETTERS and not has_digits:
         return False
-    if text.endswith(("?", ":", "：")) or _CITATION.fullmatch(text):
+    if text.endswith(("?", ":", "：")) or _is_citation(text):
         return False
     opening = _OPENING.match(text)
     if opening and len(text[opening.end() :].split()) >= _WORDS_AFTER_OPENING:
         text = text[opening.end() :]
     return bool(has_digits or not _PLEASANTRY.search(text[:200])) and not _REFUSAL.search(text[:400])
+
+
+def _is_citation(text: str) -> bool:
+    """Whether a sentence is `[1, 2]` or `(3)`, and marks: its last digit stands in brackets."""
+    last = max(map(text.rfind, digits))
+    if last < 0 or not _NO_WORDS.fullmatch(text):
+        return False
+    before, after = text[:last], text[last + 1 :]
+    return ("[" in before and "]" in after) or (after.startswith(")") and bool(_OPENS_NUMBER.search(before)))
 
 
 def is_refusal(text: str) -> bool:

@@ -21,7 +21,9 @@ _OPENS_BELOW = re.compile(r"\b(?:following|below)\b", re.IGNORECASE)  # Use the 
 _MIN_LETTERS = 8  # of what was pasted; less is a mark of the prompt itself
 _MAX_NAMES = 64  # words that could open pasted text, looked at in one message
 _MAX_LEAD = 120  # characters before such a word in its line
-_FENCE = re.compile(r"\s*^[ \t]*([-=#*~`]{3,})[^\n]*\n(?P<body>.*?)(?:^[ \t]*\1[^\n]*$|\Z)", re.DOTALL | re.MULTILINE)
+_MAX_LINE = 2_000  # characters of a line in which a promise is looked for
+# Possessive, as it is tried on any text: to take less of a rule of dashes can only fail again.
+_FENCE = re.compile(r"\s*^[ \t]*([-=#*~`]{3,}+)[^\n]*+\n(?P<body>.*?)(?:^[ \t]*\1[^\n]*$|\Z)", re.DOTALL | re.MULTILINE)
 _END = re.compile(
     rf"(?:{_INDENT}|(?<=[.!?]\s))(?:question|query)[*]*\s*:"
     rf"|{_INDENT}(?:(?:user|human|customer|current|new|original|my|the|follow[- ]?up)[ '\w]{{0,20}})?"
@@ -87,7 +89,12 @@ def _opening(message: str) -> tuple[int, int] | None:
         if inline and (start := _BEFORE_LINE.search(lead[-_MAX_LEAD:])):
             return name.start() - len(start[0].lstrip(".!? \t")), inline.end()
         end = message.find("\n", name.end())
-        if promised is None and end > 0 and len(lead) <= _MAX_LEAD and _OPENS_BELOW.search(message, line, end):
+        if (
+            promised is None
+            and end > 0
+            and len(lead) <= _MAX_LEAD
+            and _OPENS_BELOW.search(message, line, min(end, line + _MAX_LINE))
+        ):
             promised = line, end + 1
             if _FENCE.match(message, end + 1):
                 break

@@ -7,7 +7,8 @@ from typing import Any
 
 _MAX_JSON = 1 << 18  # characters; longer JSON is compared as it stands
 _MAX_DEPTH = 16
-_FENCE = re.compile(r"\A```[\w-]*\s*\n(.*?)\n?\s*```\Z", re.DOTALL)
+_FENCE = "```"
+_LANGUAGE = re.compile(r"[\w-]*\s*")  # behind the fence that opens
 _LONG = 40  # characters from which a text found inside another is no coincidence
 
 _MIN_WORDS = 6
@@ -15,10 +16,7 @@ _MIN_WORDS = 6
 
 def comparable(text: str) -> str:
     """Return a text without what rendering adds: space, markdown fences, quotes, the punctuation of JSON."""
-    text = text.strip()
-    fenced = _FENCE.match(text)
-    if fenced:
-        text = fenced[1].strip()
+    text = _unfenced(text.strip())
     value = _json(text)
     if value is not None:
         text = " ".join(_scalars(value, _MAX_DEPTH))
@@ -53,6 +51,14 @@ def is_substantial(text: str) -> bool:
     if isinstance(value, dict | list):
         return any(_is_prose(piece) for piece in _scalars(value, _MAX_DEPTH))
     return _is_prose(text)
+
+
+def _unfenced(text: str) -> str:
+    """Take a text out of the markdown fences around it, in time that grows with the text and no faster."""
+    if len(text) < 2 * len(_FENCE) or not (text.startswith(_FENCE) and text.endswith(_FENCE)):
+        return text
+    language, newline, body = text[len(_FENCE) : -len(_FENCE)].partition("\n")
+    return body.strip() if newline and _LANGUAGE.fullmatch(language) else text
 
 
 def _is_prose(text: str) -> bool:

@@ -42,7 +42,10 @@ _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*'  # without the closing quote
 _TOKEN = re.compile(_STRING + r'(?:"|\\?\Z)|[\[\]{}:,]', re.DOTALL)
 _CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
 _CLOSERS = {"{": "}", "[": "]"}
-_REPR_TOKEN = re.compile(r"'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"|\b(?:None|True|False)\b", re.DOTALL)
+# A string that nothing closes is read to its end, or each quote in it would be tried as the beginning of one.
+_REPR_TOKEN = re.compile(
+    r"'[^'\\]*(?:\\.[^'\\]*)*(?:'|\\?\Z)|\"[^\"\\]*(?:\\.[^\"\\]*)*(?:\"|\\?\Z)|\b(?:None|True|False)\b", re.DOTALL
+)
 _REPR_NAMES = {"None": "null", "True": "true", "False": "false"}
 _REPR_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
 

@@ -78,3 +78,10 @@ def test_any_texts_can_be_compared(one: str, other: str) -> None:
 def test_deep_json_is_survived() -> None:
     assert comparable("[" * 100_000 + "]" * 100_000)
     assert comparable('{"a":' * 50 + "1" + "}" * 50)
+
+
+@pytest.mark.parametrize(
+    "text", ["```\n" + " " * 3_000_000 + "x", "```" + "\n" * 3_000_000 + "x", "```" + "a" * 3_000_000, "`" * 3_000_000]
+)
+def test_fences_that_nothing_closes_are_looked_for_once(text: str) -> None:
+    assert comparable(text)  # the square of the length would outlast the test's limit

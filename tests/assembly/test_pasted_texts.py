@@ -114,3 +114,10 @@ def test_long_messages_take_time_in_proportion(message: str) -> None:
     began = time.perf_counter()
     take_apart(message)
     assert time.perf_counter() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    "message", ["Context:\n" + "-" * 1_000_000, "docs " * 24 + "the b" * 1_000_000 + "\n"], ids=range(2)
+)
+def test_what_is_no_frame_is_not_tried_again_and_again(message: str) -> None:
+    assert take_apart(message).pasted == ()  # the square of the length would outlast the test's limit
