@@ -73,6 +73,15 @@ class Assembler:
         self._weight = 0
         self._documents = 0
 
+    def adopt(self, limits: Limits, *, selector: Selector | None, segments: Sequence[str]) -> None:
+        """Go on by other rules: they hold for spans and traces that come from now on."""
+        self._limits = limits
+        self._selector = selector
+        self._segments = tuple(segments)
+        self._waiting.context_wait = limits.context_wait
+        self._logs.limit = limits.logs_size
+        self._make_room()
+
     @property
     def held(self) -> int:
         """The number of spans that wait."""

@@ -23,7 +23,7 @@ class Logs:
 
     def __init__(self, keep: float, limit: int) -> None:
         self._keep = keep
-        self._limit = limit
+        self.limit = limit
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self.weight = 0
         self.evicted = 0
@@ -35,7 +35,7 @@ class Logs:
         kept.events.append(event)
         kept.weight += weight
         self.weight += weight
-        while self.weight > self._limit:
+        while self.weight > self.limit:
             self.evicted += len(self._forget_oldest().events)
 
     def take(self, trace_id: str, span_id: str) -> tuple[EventView, ...]:

@@ -22,7 +22,7 @@ class Waiting:
     """
 
     def __init__(self, context_wait: float, in_logs: Callable[[SpanView], bool]) -> None:
-        self._context_wait = context_wait
+        self.context_wait = context_wait
         self._in_logs = in_logs
         self._due: list[tuple[float, int, Trace, Node]] = []
         self._pushed = 0
@@ -46,7 +46,7 @@ class Waiting:
         trace.held[node.span_id] = node
         self.held += 1
         self._pushed += 1
-        heapq.heappush(self._due, (now + self._context_wait, self._pushed, trace, node))
+        heapq.heappush(self._due, (now + self.context_wait, self._pushed, trace, node))
         missing = _missing_ancestor(node)
         if missing is not None:
             missing.waiters.append(node)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from otel_agent_eval.delivery.dead_letters import DeadLetters
 from otel_agent_eval.delivery.destination import Destination
@@ -27,6 +27,7 @@ class Delivery:
     ) -> None:
         self._journal = journal
         self._destinations = tuple(destinations)
+        self._removed: dict[str, Destination] = {}
         self._dead_letters = dead_letters
         self._returning: asyncio.Task[None] | None = None
 
@@ -64,9 +65,37 @@ class Delivery:
             await asyncio.gather(self._returning, return_exceptions=True)
         await asyncio.gather(*(destination.stop(grace) for destination in self._destinations))
 
+    @property
+    def destinations(self) -> Mapping[str, Destination]:
+        """The destinations that there are now, by name."""
+        return {destination.name: destination for destination in self._destinations}
+
+    async def replace(self, destinations: Sequence[Destination], grace: float) -> None:
+        """Send to these destinations from now on, of which some may be the ones of before; the others must be new.
+
+        A destination that goes finishes what it is sending for at most `grace` seconds. What waits for it stays: for
+        its successor of the same name, or until there is one, or room is needed.
+        """
+        gone = [destination for destination in self._destinations if destination not in destinations]
+        come = [destination for destination in destinations if destination not in self._destinations]
+        self._destinations = tuple(destinations)
+        names = self.destinations.keys()
+        self._removed = {name: left for name, left in self._removed.items() if name not in names}
+        self._removed |= {destination.name: destination for destination in gone if destination.name not in names}
+        for destination in come:
+            await destination.start()
+        await asyncio.gather(*(destination.hand_over(grace) for destination in gone))
+        for destination in gone:
+            waiting = destination.stats().queued_requests
+            if waiting and destination.name in self._removed:
+                _log.warning(
+                    "requests for a destination that was removed stay in the queue until room is needed",
+                    extra={"destination": destination.name, "requests": waiting},
+                )
+
     def stats(self) -> list[DestinationStats]:
-        """Return the state of every destination."""
-        return [destination.stats() for destination in self._destinations]
+        """Return the state of every destination, at last of those that were removed."""
+        return [destination.stats() for destination in (*self._destinations, *self._removed.values())]
 
     def _readers(self, signal: Signal) -> list[str]:
         return [destination.name for destination in self._destinations if destination.takes(signal)]

@@ -23,6 +23,11 @@ _PARK_AGAIN_AFTER = 1.0
 
 _log = logging.getLogger(__name__)
 
+
+class _Leaving(Exception):  # noqa: N818 (no error: somebody else will send it)
+    """The request is given back."""
+
+
 Observe = Callable[[str, Signal, Fate, int], None]
 """Told the destination's name, the signal, what became of a request, and of how many items."""
 
@@ -77,6 +82,8 @@ class Destination:
         self._given_up = 0
         self._next_report = 0.0
         self._workers: list[asyncio.Task[None]] = []
+        self._sending: set[asyncio.Task[None]] = set()
+        self._leaving = False
 
     async def start(self) -> None:
         """Start sending."""
@@ -101,9 +108,7 @@ class Destination:
         self._stopping.set()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._cursor.empty(), grace)
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        await self._end()
         left = self._cursor.total
         if left.requests:
             said = {"destination": self.name, "requests": left.requests, "bytes": left.bytes}
@@ -113,10 +118,20 @@ class Destination:
                 _log.error("stopped before everything was sent", extra=said)
                 for signal, items in left.items.items():
                     self._count(signal, Fate.STOPPED, items)
-        try:
-            await self._exporter.close()
-        except Exception as error:  # noqa: BLE001 (whatever it is, the other destinations still have to drain)
-            _log.warning("closing failed", extra={"destination": self.name, "error": type(error).__name__})
+
+    async def hand_over(self, grace: float) -> None:
+        """Take nothing more, finish what is being sent for at most `grace` seconds, and close.
+
+        What is left waits for the next that reads the same cursor.
+        """
+        self._leaving = True
+        self._stopping.set()  # who waits to try again gives back
+        for worker in self._workers:
+            if worker not in self._sending:
+                worker.cancel()
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=grace)
+        await self._end()
 
     def stats(self) -> DestinationStats:
         """Return the state of now."""
@@ -131,6 +146,7 @@ class Destination:
             retries=self._retries,
             dead_letters=self._parked,
             last_error=self._last_error,
+            signals=self.signals,
             unsupported=frozenset(signal for signal in self._off_until if self._is_off(signal)),
         )
 
@@ -139,10 +155,29 @@ class Destination:
         if self._dead_letters is not None:
             self._parked = await asyncio.to_thread(self._dead_letters.count, self.name)
 
+    async def _end(self) -> None:
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        try:
+            await self._exporter.close()
+        except Exception as error:  # noqa: BLE001 (whatever it is, the other destinations still have to drain)
+            _log.warning("closing failed", extra={"destination": self.name, "error": type(error).__name__})
+
     async def _work(self) -> None:
-        while True:
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101 (a coroutine runs in a task)
+        while not self._leaving:
             await self._cursor.wait()
-            await self._deliver(self._take())
+            entries = self._take()
+            self._sending.add(worker)
+            try:
+                await self._deliver(entries)
+            except (_Leaving, asyncio.CancelledError):
+                self._cursor.give_back(entries)
+                raise
+            finally:
+                self._sending.discard(worker)
 
     def _take(self) -> list[Entry]:
         """Take the oldest request and those behind it that can travel with it: each costs as much as many spans."""
@@ -213,6 +248,8 @@ class Destination:
         """
         signal, attempt = payload.signal, 0
         while True:
+            if self._leaving and attempt:
+                raise _Leaving
             if self._is_off(signal):
                 return 0, Fate.UNSUPPORTED
             if (pause := self._resume_at - self._clock()) > 0:

@@ -34,6 +34,7 @@ class DestinationStats:
     """
 
     name: str
+    signals: frozenset[Signal]
     queued_requests: int
     queued_bytes: int
     queued_by_signal: Mapping[Signal, int]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -124,6 +124,13 @@ class Cursor:
         entry = self._ready.popleft()
         self._ready_bytes -= entry.mark.bytes
         return entry
+
+    def give_back(self, entries: Iterable[Entry]) -> None:
+        """Take back what was given out and is not done, in its order; it is given out again, before all else."""
+        for entry in reversed([entry for entry in entries if entry.mark.sequence in self._held]):
+            self._ready.appendleft(entry)
+            self._ready_bytes += entry.mark.bytes
+            self._more.set()
 
     def done(self, entry: Entry) -> bool:
         """Free a record that was given out; False where the journal has given it up meanwhile."""

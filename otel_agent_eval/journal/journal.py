@@ -43,7 +43,6 @@ class Journal:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.durable = folder is not None
-        self._limits = limits
         self._folder = folder
         self._fsync = fsync
         self._clock = clock
@@ -70,7 +69,7 @@ class Journal:
                 lambda results: _threadsafe(loop, partial(self._confirmed, results)),
                 segment=self._kept.last + 1,
                 sequence=self._recovered.next_sequence,
-                segment_bytes=self._limits.segment_bytes,
+                segment_bytes=self._kept.limits.segment_bytes,
                 fsync=self._fsync,
             )
             self._writer.start()
@@ -92,8 +91,12 @@ class Journal:
             self._folder.release()
 
     def cursor(self, name: str) -> Cursor:
-        """Return the one way through the journal of a reader; ask before `start`."""
+        """Return the one way through the journal of a reader, with what waits for it."""
         return self._kept.cursor(name)
+
+    def adopt(self, limits: Limits) -> None:
+        """Keep to other limits from now on; for readers that are not among them, what waits may be dropped."""
+        self._kept.limits = limits
 
     @property
     def size(self) -> int:
@@ -160,13 +163,13 @@ class Journal:
                 for record in records:
                     entry = Entry(mark_of(record, segment.number), record.payload, self._kept.since(record.time))
                     done = segment.is_done(name, record.sequence)
-                    if not done or self._clock() - entry.since < self._limits.recall:
+                    if not done or self._clock() - entry.since < self._kept.limits.recall:
                         yield Recalled(entry, record.readers, done)
 
     def _append_to_memory(self, payload: Payload, readers: tuple[str, ...]) -> Entry:
         number = self._kept.last or 1
         segment = self._kept.get(number)
-        if segment is not None and segment.size >= self._limits.segment_bytes:
+        if segment is not None and segment.size >= self._kept.limits.segment_bytes:
             self._kept.closed(number)
             number, segment = number + 1, None
         self._sequence += 1

@@ -36,7 +36,7 @@ class Kept:
         self.unreadable = 0
         self.hand_over = HandOver()
         self.cursors: dict[str, Cursor] = {}
-        self._limits = limits
+        self.limits = limits
         self._folder = folder
         self._put = put
         self._lose = lose
@@ -62,9 +62,13 @@ class Kept:
         return max(self._segments, default=0)
 
     def cursor(self, name: str) -> Cursor:
-        """Return a reader's way through the segments."""
+        """Return a reader's way through the segments, which begins with what waits for it."""
         if name not in self.cursors:
-            self.cursors[name] = Cursor(self, name, WINDOW if self._folder is not None else None)
+            cursor = self.cursors[name] = Cursor(self, name, WINDOW if self._folder is not None else None)
+            waiting = Tally()
+            for segment in self._segments.values():
+                waiting.merge(segment.waiting.get(name, Tally()))
+            cursor.begin_at(next(iter(self._segments), 0), waiting)
         return self.cursors[name]
 
     def get(self, number: int) -> Segment | None:
@@ -95,14 +99,14 @@ class Kept:
                 _log.error("a part of the queue cannot be read; it is passed over", extra=fields)
         for segment in recovered.segments:
             segment.newest = self.since(segment.newest)
-            if not self._limits.recalling.isdisjoint({*segment.waiting, *segment.done}):
-                segment.recall_until = segment.newest + self._limits.recall
+            if not self.limits.recalling.isdisjoint({*segment.waiting, *segment.done}):
+                segment.recall_until = segment.newest + self.limits.recall
             self._segments[segment.number] = segment
         first = next(iter(self._segments), 0)
         for name, tally in recovered.undone().items():
             if name in self.cursors:
                 self.cursors[name].begin_at(first, tally)
-            elif name not in self._limits.readers:
+            elif name not in self.limits.readers:
                 _log.warning(
                     "the queue holds requests for a destination that is not configured; they stay until room is needed",
                     extra={"destination": name, "requests": tally.requests, "bytes": tally.bytes},
@@ -114,8 +118,8 @@ class Kept:
         segment = self._segments.setdefault(mark.segment, Segment(mark.segment, began=now))
         start, segment.size, segment.newest = segment.size, end, now
         segment.add(mark, readers)
-        if not self._limits.recalling.isdisjoint(readers):
-            segment.recall_until = now + self._limits.recall
+        if not self.limits.recalling.isdisjoint(readers):
+            segment.recall_until = now + self.limits.recall
         entry = Entry(mark, payload, now)
         for name in readers:
             if name in self.cursors:
@@ -158,7 +162,7 @@ class Kept:
 
     def room_for(self, name: str, size: int) -> bool:
         """Make room under a reader's own limit, where it may drop something for it; say whether there is."""
-        limits = self._limits.readers.get(name, ReaderLimits())
+        limits = self.limits.readers.get(name, ReaderLimits())
         cursor = self.cursors.get(name)
         if limits.bytes is None or cursor is None:
             return True
@@ -171,8 +175,8 @@ class Kept:
 
     def room(self, size: int) -> bool:
         """Make room under the limit of the whole: what is kept beyond its use goes first, then what may be dropped."""
-        while self.size + size > self._limits.size:
-            droppable = self._limits.droppable
+        while self.size + size > self.limits.size:
+            droppable = self.limits.droppable
             segment = next((s for s in self._segments.values() if all(map(droppable, s.waiting))), None)
             if segment is None:
                 return False
@@ -190,11 +194,11 @@ class Kept:
         self._tell()
         now = self._clock()
         for segment in list(self._segments.values()):
-            if now - segment.newest > self._limits.max_age:
+            if now - segment.newest > self.limits.max_age:
                 for name in list(segment.waiting):
                     self._give_up(segment, name, Loss.EXPIRED)
             needed = segment.waiting or segment.recall_until > now
-            if not segment.closed and (not needed or now - segment.began > self._limits.segment_age):
+            if not segment.closed and (not needed or now - segment.began > self.limits.segment_age):
                 self._close(segment)
             self._free(segment)
 
