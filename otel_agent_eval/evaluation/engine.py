@@ -47,8 +47,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._jobs.give_up()
-        for worker in self._workers:
-            await worker.close()
+        await asyncio.gather(*(worker.close() for worker in self._workers))
 
     @property
     def waiting(self) -> int:
@@ -100,6 +99,7 @@ class Engine:
         current: Job | None = None
         begun = False
         while True:
+            await worker.ready()
             if current is None:
                 await self._jobs.arrival()
             await self._judge_batch(worker, self._jobs.next_batch(current))

@@ -13,7 +13,8 @@ from otel_agent_eval.config import AgentEval
 from otel_agent_eval.conventions import load_readers
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.policy import Policy
-from otel_agent_eval.models.worker import ProcessWorker, ThreadWorker
+from otel_agent_eval.models.process_worker import ProcessWorker
+from otel_agent_eval.models.worker import ThreadWorker
 from otel_agent_eval.processors.registry import load_evaluators
 from otel_agent_eval.service import build
 from otel_agent_eval.service.choices import choices

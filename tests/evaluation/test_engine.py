@@ -21,7 +21,7 @@ from otel_agent_eval.evaluation import (
 )
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.jobs import Limits
-from otel_agent_eval.evaluation.worker import Verdicts
+from otel_agent_eval.evaluation.worker import Ending, Verdicts
 
 DECISIONS = {"length": 10.0}
 
@@ -53,6 +53,7 @@ class FakeWorker:
     batches: list[tuple[str, list[str]]] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     broken: Callable[[], list[Evaluation]] | None = None
+    down: Ending | None = None
 
     async def start(self) -> tuple[Description, ...]:
         self.gate.set()
@@ -77,6 +78,9 @@ class FakeWorker:
         name, interaction = self.begun
         verdicts = await self.submit(name, [interaction])
         return verdicts if self.to_come == 0 else None
+
+    async def ready(self) -> None:
+        pass
 
     async def close(self) -> None:
         self.gate.set()

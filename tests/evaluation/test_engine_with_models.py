@@ -10,7 +10,9 @@ import pytest
 from otel_agent_eval.evaluation import Document, Evaluation, Interaction, Label, Reason, Scored, Skipped
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.worker import Worker
-from otel_agent_eval.models.worker import Load, ProcessWorker, ThreadWorker
+from otel_agent_eval.models.loading import Load
+from otel_agent_eval.models.process_worker import ProcessWorker
+from otel_agent_eval.models.worker import ThreadWorker
 from otel_agent_eval.processors.registry import BUILT_IN, load_evaluators
 
 TOWER = (Document(id="tower", text="The Eiffel Tower is 330 metres tall and stands in Paris."),)

@@ -8,13 +8,15 @@ from otel_agent_eval.evaluation import Interaction, Scored
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.evaluation import Label
 from otel_agent_eval.evaluation.evaluator import Description, Direction, Part
-from otel_agent_eval.evaluation.worker import Verdicts
+from otel_agent_eval.evaluation.worker import Ending, Verdicts
 
 SECONDS_EACH, DEADLINE = 0.02, 0.3
 
 
 class Slow:
     """A worker that needs the same time for every interaction, however many come together, as a model on a CPU does."""
+
+    down: Ending | None = None
 
     async def start(self) -> tuple[Description, ...]:
         described = Description(
@@ -40,6 +42,9 @@ class Slow:
 
     async def resume(self) -> Verdicts | None:
         raise AssertionError
+
+    async def ready(self) -> None:
+        pass
 
     async def close(self) -> None:
         pass

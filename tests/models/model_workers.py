@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from otel_agent_eval.evaluation import Direction, Evaluation, Evaluator, Interaction, Label, Part, Scored
 from otel_agent_eval.evaluation.evaluator import Steps
@@ -35,6 +36,13 @@ class Echo:
             os._exit(13)
         if order == "raise":
             raise ValueError("a message that may quote the answer")
+        if order == "loop":
+            while True:
+                pass
+        if order == "exhaust":
+            bytearray(1 << 62)
+        if order == "wait":
+            Path(os.environ["GATE"]).read_bytes()  # of a FIFO: until somebody writes to it
         if order == "sleep":
             time.sleep(0.5)
         where = f"{os.getpid()}/{threading.current_thread().name}"

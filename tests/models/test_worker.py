@@ -1,5 +1,6 @@
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 
@@ -8,9 +9,11 @@ import pytest_asyncio
 from model_workers import load_and_die, load_echo, load_nothing, load_wrong
 
 from otel_agent_eval.evaluation import Evaluation, Failed, Interaction, Scored
-from otel_agent_eval.evaluation.worker import Worker
+from otel_agent_eval.evaluation.worker import Ending, Worker
+from otel_agent_eval.models.loading import Load
+from otel_agent_eval.models.process_worker import ProcessWorker
 from otel_agent_eval.models.runtime import ModelError
-from otel_agent_eval.models.worker import Load, ProcessWorker, ThreadWorker
+from otel_agent_eval.models.worker import ThreadWorker
 
 BOTH: list[Callable[[Load], Worker]] = [ThreadWorker, ProcessWorker]
 
@@ -38,6 +41,14 @@ async def judge(worker: Worker, *answers: str) -> list[Evaluation]:
 def where(evaluation: Evaluation) -> str:
     assert isinstance(evaluation, Scored)
     return evaluation.evidence["where"][0]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("make", BOTH)
@@ -104,6 +115,8 @@ async def test_a_process_that_dies_while_loading_is_a_clear_error_at_start() -> 
 async def test_a_crash_fails_its_batch_and_a_new_process_takes_over(process: ProcessWorker) -> None:
     before = where((await judge(process, "a"))[0])
     assert await judge(process, "a", "die") == [Failed("WorkerCrashed")] * 2
+    assert process.down is Ending.CRASHED
+    await process.ready()
     after = where((await judge(process, "a"))[0])
     assert before.split("/")[0] != after.split("/")[0]
 
@@ -111,17 +124,18 @@ async def test_a_crash_fails_its_batch_and_a_new_process_takes_over(process: Pro
 async def test_a_crash_fails_what_was_begun(process: ProcessWorker) -> None:
     assert await process.begin("echo", Interaction(answer="steps")) is None
     assert await judge(process, "die") == [Failed("WorkerCrashed")]
+    await process.ready()
     verdicts = await process.resume()
     assert verdicts is not None
     assert verdicts.evaluations == [Failed("NotBegun")]
 
 
-async def test_a_process_outlives_interrupts_and_ends_when_closed() -> None:
+async def test_a_process_outlives_what_ends_a_service_and_ends_when_closed() -> None:
     worker = ProcessWorker(load_echo)
     await worker.start()
     pid = int(where((await judge(worker, "a"))[0]).split("/")[0])
-    os.kill(pid, 2)
+    os.kill(pid, signal.SIGINT)
+    os.kill(pid, signal.SIGTERM)
     assert isinstance((await judge(worker, "a"))[0], Scored)
     await worker.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    assert not alive(pid)
