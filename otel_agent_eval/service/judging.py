@@ -9,7 +9,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_agent_eval.annotation.answer_metrics import AnswerMetrics
-from otel_agent_eval.annotation.result import JudgedSpan
+from otel_agent_eval.annotation.result import EvaluatorInfo, JudgedSpan
 from otel_agent_eval.annotation.sampling import adjusted_count
 from otel_agent_eval.annotation.spans import annotate
 from otel_agent_eval.assembly.assembler import Assembler
@@ -70,6 +70,12 @@ class Judging:
         self._looked = 0.0
         self._warnings = Warnings(clock)
         self._faults = Faults()
+
+    def adopt(self, engine: Engine, metrics: AnswerMetrics, options: ScoringOptions) -> None:
+        """Judge by other rules from now on; what is being judged is finished by those it began with."""
+        self._engine = engine
+        self._metrics = metrics
+        self._options = options
 
     @property
     def in_work(self) -> int:
@@ -203,7 +209,7 @@ class Judging:
                     interaction,
                     self._options.decide(interaction, pending.matched),
                     seconds,
-                    partial(self._late, candidate, pending, choice),
+                    partial(self._late, candidate, pending, choice, names),
                 )
                 for choice, interaction in enumerate(candidate.interactions)
             ]
@@ -211,18 +217,24 @@ class Judging:
             self._warnings.of_load(choices, self.in_work)
         except asyncio.CancelledError:  # the gateway stops
             late = dict.fromkeys(names, Skipped(Reason.DEADLINE))
-            self._finish(candidate, pending, [late] * len(candidate.interactions))
+            self._finish(candidate, pending, [late] * len(candidate.interactions), names)
             raise
         except Exception as error:  # noqa: BLE001 (whatever broke, the span must leave, and must not look judged)
             self._faults.report("a span could not be judged", error)
             failed = dict.fromkeys(names, Failed(type(error).__name__))
             choices = [failed] * len(candidate.interactions)
-        self._finish(candidate, pending, choices)
+        self._finish(candidate, pending, choices, names)
 
-    def _finish(self, candidate: Candidate, pending: Pending, choices: Sequence[Mapping[str, Evaluation]]) -> None:
-        """Publish a verdict and let its span go."""
+    def _finish(
+        self,
+        candidate: Candidate,
+        pending: Pending,
+        choices: Sequence[Mapping[str, Evaluation]],
+        names: Mapping[str, EvaluatorInfo] | None = None,
+    ) -> None:
+        """Publish a verdict, of these evaluators or of those that there are now, and let its span go."""
         try:
-            judged = self._judged(candidate, pending, choices)
+            judged = self._judged(candidate, pending, choices, names or self._options.evaluators)
             for held in pending.held:
                 annotate(held.span, judged, self._options.forms)
             self._publish(judged, pending, late=candidate.late)
@@ -237,11 +249,19 @@ class Judging:
             service = candidate.interactions[0].service if candidate.interactions else ""
             self._warnings.of_silence(service, pending.switch)
 
-    def _late(self, candidate: Candidate, pending: Pending, choice: int, name: str, evaluation: Evaluation) -> None:
+    def _late(
+        self,
+        candidate: Candidate,
+        pending: Pending,
+        choice: int,
+        names: Mapping[str, EvaluatorInfo],
+        name: str,
+        evaluation: Evaluation,
+    ) -> None:
         """Publish a score that came after its span had left: as event and metric only."""
         choices: list[Mapping[str, Evaluation]] = [{} for _ in candidate.interactions]
         choices[choice] = {name: evaluation}
-        self._publish(self._judged(candidate, pending, choices), pending, late=True)
+        self._publish(self._judged(candidate, pending, choices, names), pending, late=True)
 
     def _give_up(self, pending: Pending, error_type: str) -> None:
         """Let a span go of which nothing can be said; it counts as failed: it must not look like a clean one."""
@@ -261,16 +281,20 @@ class Judging:
         )
         try:
             failed = dict.fromkeys(self._options.evaluators, Failed(error_type))
-            self._metrics.record(self._judged(candidate, pending, [failed]))
+            self._metrics.record(self._judged(candidate, pending, [failed], self._options.evaluators))
         except Exception as error:  # noqa: BLE001 (the span has left, which is what matters)
             self._faults.report("a failure could not be counted", error)
 
     def _judged(
-        self, candidate: Candidate, pending: Pending, choices: Sequence[Mapping[str, Evaluation]]
+        self,
+        candidate: Candidate,
+        pending: Pending,
+        choices: Sequence[Mapping[str, Evaluation]],
+        names: Mapping[str, EvaluatorInfo],
     ) -> JudgedSpan:
         return JudgedSpan(
             candidate=candidate,
-            evaluators=self._options.evaluators,
+            evaluators=names,
             choices=tuple(choices),
             weight=pending.weight,
             flags=pending.flags,

@@ -51,6 +51,11 @@ class Outbox:
         self._gathered: dict[tuple[tuple[str, str], ...], _Gathered] = {}
         self._timer: asyncio.TimerHandle | None = None
 
+    def adopt(self, forms: Forms, *, events: bool) -> None:
+        """Write in other forms from now on."""
+        self._forms = forms
+        self._events = events
+
     def send(self, payload: Payload, receipt: Receipt) -> None:
         """Send what is left of a request."""
         receipt.hold()

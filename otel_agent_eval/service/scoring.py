@@ -81,6 +81,11 @@ class Scoring:
         self._in_work = 0
         self._faults = Faults()
 
+    def adopt(self, engine: Engine, metrics: AnswerMetrics, options: ScoringOptions) -> None:
+        """Judge by other rules from now on; what is being judged is finished by those it began with."""
+        self._options = options
+        self._judging.adopt(engine, metrics, options)
+
     @property
     def bytes(self) -> int:
         """The bytes that are held or being read, and will want room at the destinations."""
