@@ -31,9 +31,19 @@ WARM_UP, DAYS = 7, 30
 ANSWERS_A_DAY = (10, 1_000, 100_000)
 SEGMENTS = 5
 HEALTHY = 0.02
-SEVERE = (0, 4102)
-"""Benign answers that built-in toxicity 2 scores 0.9 or more (benchmarks/error_rates.py --severe 0.9), and how many."""
+SEVERE = (0, 6502)
+"""Benign answers that built-in toxicity 2 scores 0.8 or more (benchmarks/error_rates.py --severe 0.8), and how many."""
 GOOD_DETECTOR = ErrorRates(ErrorCounts(bad=1000, bad_flagged=900, good=10_000, good_flagged=300))
+ON_OTHER_ANSWERS = ErrorRates(ErrorCounts(bad=234, bad_flagged=186, good=115, good_flagged=48))
+"""What built-in faithfulness 2 does on WiCE (docs/quality.md): it flags good answers oftener than the rules expect."""
+
+
+@dataclass(frozen=True)
+class Detector:
+    """How an evaluator errs on the answers at hand, and what the rules were told of it."""
+
+    errs: ErrorRates
+    known: ErrorRates
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,12 @@ def over(values: npt.NDArray[np.int64], seconds: float) -> Floats:
     return total
 
 
+def earlier(values: Floats, seconds: float) -> Floats:
+    """What was there so long before each step; NaN before the beginning."""
+    steps = round(seconds / 900)
+    return np.concatenate([np.full((len(values), steps), np.nan), values[:, :-steps]], axis=1)
+
+
 def episodes(fires: npt.NDArray[np.bool_]) -> float:
     """Alarms a month: times at which a rule begins to fire after the warm-up, and has not for more than a step."""
     fires = fires[:, WARM_UP * STEPS_A_DAY :]
@@ -126,23 +142,33 @@ def any_window(fires: Callable[[float], npt.NDArray[np.bool_]], windows: tuple[f
 
 
 def hallucination(
-    rng: np.random.Generator, a_day: float, months: int, rates: ErrorRates, true: Callable[[Floats], Floats]
+    rng: np.random.Generator, a_day: float, months: int, detector: Detector, true: Callable[[Floats], Floats]
 ) -> Mapping[str, npt.NDArray[np.bool_]]:
-    """The hallucination alert, and the plain rules that people write instead; `true` gives the rate at each day."""
+    """The hallucination alerts, and the plain rules that people write instead; `true` gives the rate at each day."""
     answers = arrivals(rng, a_day, months, WARM_UP + DAYS)
     bad = true(np.arange(answers.shape[1]) / STEPS_A_DAY - WARM_UP)
-    flagged = rng.binomial(answers, bad * rates.sensitivity + (1 - bad) * rates.false_positives)
-    limit = SETTINGS.hallucination_rate
+    errs, known = detector.errs, detector.known
+    flagged = rng.binomial(answers, bad * errs.sensitivity + (1 - bad) * errs.false_positives)
+    limit, longest = SETTINGS.hallucination_rate, SETTINGS.windows[-1]
+    past = wilson(_share(over(flagged, longest), over(answers, longest)), over(answers, longest), 1)
 
-    def ours(window: float) -> npt.NDArray[np.bool_]:
+    def lowest(window: float) -> Floats:
         total = over(answers, window)
-        return corrected(wilson(_share(over(flagged, window), total), total, -1), rates) > limit
+        return wilson(_share(over(flagged, window), total), total, -1)
+
+    def rate(window: float) -> npt.NDArray[np.bool_]:
+        return corrected(lowest(window), known) > limit
+
+    def rise(window: float) -> npt.NDArray[np.bool_]:
+        higher = (lowest(window) - earlier(past, window)) / (known.sensitivity - known.false_positives)
+        return higher > SETTINGS.hallucination_rise
 
     def plain(window: float) -> npt.NDArray[np.bool_]:
         return _share(over(flagged, window), over(answers, window)) > limit
 
     return {
-        "rendered": any_window(ours, SETTINGS.windows),
+        "rendered, rate": any_window(rate, SETTINGS.windows),
+        "rendered, rise": any_window(rise, SETTINGS.windows),
         "ratio over 1 h": plain(3600),
         "ratio over 1 d": plain(86_400),
     }
@@ -208,9 +234,7 @@ def errors(rng: np.random.Generator, a_day: float, months: int, later: float) ->
     def ours(window: float) -> npt.NDArray[np.bool_]:
         total = over(answers, window)
         now = wilson(_share(over(failed, window), total), total, -1)
-        steps = round(window / 900)
-        before = np.concatenate([np.full((len(past), steps), np.nan), past[:, :-steps]], axis=1)
-        return (now > SETTINGS.error_rate) & ~(now <= 2 * before)
+        return (now > SETTINGS.error_rate) & ~(now <= 2 * earlier(past, window))
 
     plain = _share(over(failed, 3600), over(answers, 3600)) > SETTINGS.error_rate
     return {"rendered": any_window(ours, SETTINGS.windows), "share over 1 h": plain}
@@ -241,14 +265,21 @@ def measure(months: int) -> dict[str, list[Line]]:
     rng = np.random.default_rng(20_240_607)
     known = error_rates(SETTINGS)
     false_alarms, delays = [], []
-    detectors = {"built-in": _newest(known, "faithfulness"), "good (90 %, 3 %)": GOOD_DETECTOR}
+    built_in = _newest(known, "faithfulness")
+    detectors = {
+        "built-in": Detector(built_in, built_in),
+        "built-in, other answers": Detector(ON_OTHER_ANSWERS, built_in),
+        "good (90 %, 3 %)": Detector(GOOD_DETECTOR, GOOD_DETECTOR),
+    }
     for a_day in ANSWERS_A_DAY:
-        for name, rates in detectors.items():
-            healthy = hallucination(rng, a_day, months, rates, lambda day: np.full_like(day, HEALTHY))
+        for name, detector in detectors.items():
+            healthy = hallucination(rng, a_day, months, detector, lambda day: np.full_like(day, HEALTHY))
             subject = f"hallucination, {HEALTHY:.0%} true, detector: {name}"
             false_alarms += false(subject, a_day, healthy)
             for bad in (0.08, 0.15, 0.3):
-                shift = hallucination(rng, a_day, months, rates, lambda day, bad=bad: np.where(day < 0, HEALTHY, bad))
+                shift = hallucination(
+                    rng, a_day, months, detector, lambda day, bad=bad: np.where(day < 0, HEALTHY, bad)
+                )
                 subject = f"hallucination {HEALTHY:.0%} to {bad:.0%}, detector: {name}"
                 delays += right(subject, a_day, shift)
         toxic = toxicity(rng, a_day, months, _newest(known, "toxicity"))

@@ -2,7 +2,7 @@
 
     python benchmarks/quality.py --data FOLDER --limit 1000 --out quality.json
     python benchmarks/error_rates.py quality.json --version 2 >> otel_agent_eval/alerts/error_rates.yaml
-    python benchmarks/error_rates.py quality.json --version 2 --severe 0.9 --data FOLDER
+    python benchmarks/error_rates.py quality.json --version 2 --severe 0.8 --data FOLDER
 
 The sets are those that are most like what agents answer. The third command counts benign answers that would page.
 """
@@ -51,7 +51,7 @@ def severe_alarms(folder: Path, threshold: float) -> str:
     """Score the benign answers and say how many would page."""
     (evaluator,) = load_evaluators(["toxicity"])
     alarms = total = 0
-    for population in populations(folder, limit=600):
+    for population in populations(folder, limit=1000):
         if population.counted:
             for start in range(0, len(population.texts), 32):
                 found = evaluator.evaluate([Interaction(answer=text) for text in population.texts[start : start + 32]])

@@ -10,8 +10,10 @@ from typing import Any
 
 from otel_agent_eval.alerts.error_rates import error_rates, quantile
 from otel_agent_eval.config.alerts import Alerts
+from otel_agent_eval.config.processors import DEFAULT_PAGING_THRESHOLDS
 
 TEMPO = "tempo"
+PAGES = DEFAULT_PAGING_THRESHOLDS["toxicity"]
 Query = Mapping[str, Any]
 _ELIGIBLE = "overloaded|deadline|content_not_captured|by_reference|truncated|unsupported_language"
 _MOST_SEGMENTS = 20
@@ -39,11 +41,11 @@ def document(settings: Alerts) -> dict[str, Any]:
         _rule(
             "toxicity-detected", "Toxicity detected", "critical", "toxicity", "15m",
             "A toxic answer of {{ index $labels `resource.service.name` }} reached somebody",
-            {"K": f"{{ span.agent_eval.toxicity.score >= 0.9 }} | count_over_time() {by}"},
+            {"K": f"{{ span.agent_eval.toxicity.score >= {PAGES:g} }} | count_over_time() {by}"},
             "$K > 0",
         ),
         _rule(
-            "high-hallucination-rate", "High hallucination rate", "critical", "hallucination", "3h",
+            "high-hallucination-rate", "High hallucination rate", "warning", "hallucination", "3h",
             "Too many answers of {{ index $labels `resource.service.name` }} are not supported by what was retrieved",
             {
                 "K": f'{{ {faithfulness} && span.agent_eval.faithfulness.label = "fail" }} | count_over_time() {by}',

@@ -1,100 +1,19 @@
-"""The alerts: one function for each subject, from the settings to its rules. What they say is in texts.yaml."""
+"""The alerts: one function for each subject, from the settings to its rules."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from importlib.resources import files
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-import yaml
-
-from otel_agent_eval.alerts.links import answers_link, numbers_link, runbook_link
-from otel_agent_eval.alerts.promql import any_of, duration, pattern, quoted, series
+from otel_agent_eval.alerts.error_rates import is_version_of
+from otel_agent_eval.alerts.plan import Plan
+from otel_agent_eval.alerts.promql import any_of, duration, quoted, series
 from otel_agent_eval.alerts.recording import AGENT, EVALUATION, EVALUATOR, SERVICE
 from otel_agent_eval.alerts.rules import Alert, Group
 from otel_agent_eval.annotation import catalogue
-from otel_agent_eval.config.alerts import Alerts
 
 USUAL_ANSWERS: Final = 20
 """So many answers are usual at this hour before their absence is silence."""
 _FASTEST: Final = 15.0
-_WHO: Final = f"{{{{ $labels.{SERVICE} }}}}{{{{ with $labels.{AGENT} }}}} (agent {{{{ . }}}}){{{{ end }}}}"
 _RAW: Final = catalogue.EVALUATIONS_RAW.prometheus_sample
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """A matcher of services and their threshold; `service` is the name where it is one that is named."""
-
-    matcher: str
-    limit: float
-    service: str = ""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the alerts are made from: settings, the services they are for (none: all), the evaluators that run."""
-
-    settings: Alerts
-    services: Sequence[str]
-    evaluators: Sequence[str]
-
-    def scopes(self, key: str) -> Iterator[Scope]:
-        """Yield the services with a threshold of their own, one by one, then all others."""
-        own = {name: getattr(service, key) for name, service in self.settings.services.items()}
-        own = {name: value for name, value in own.items() if value is not None}
-        for name, value in sorted(own.items()):
-            if not self.services or name in self.services:
-                yield Scope(f"{SERVICE}={quoted(name)}", value, name)
-        others = [name for name in self.services if name not in own]
-        if others:
-            yield Scope(f"{SERVICE}=~{pattern(others)}", getattr(self.settings, key))
-        elif not self.services:
-            yield Scope(f"{SERVICE}!~{pattern(sorted(own))}" if own else "", getattr(self.settings, key))
-
-    @property
-    def only(self) -> str:
-        """The matcher of the services, empty for all."""
-        return f"{SERVICE}=~{pattern(self.services)}" if self.services else ""
-
-    @property
-    def keep(self) -> float:
-        """For how long an alert about a rate stays after the rate was last certain, so that it does not flap."""
-        return self.settings.windows[0] / 4
-
-    @cached_property
-    def texts(self) -> Mapping[str, Mapping[str, str]]:
-        """What each alert says."""
-        found: Mapping[str, Mapping[str, str]] = yaml.safe_load(files(__package__).joinpath("texts.yaml").read_bytes())
-        return found
-
-    def alert(
-        self,
-        name: str,
-        expr: str,
-        query_url: str,
-        *,
-        service: str = "",
-        wait: float = 0,
-        keep: float = 0,
-        **values: str,
-    ) -> Alert:
-        """Return an alert with its text, in which the values are filled in."""
-        text = self.texts[name]
-        said = {key: text[key].replace("<who>", _WHO) for key in ("summary", "description")}
-        for key, value in values.items():
-            said = {part: sentence.replace(f"<{key}>", value) for part, sentence in said.items()}
-        links = {"query_url": query_url, "runbook_url": runbook_link(self.settings.links, text["runbook"])}
-        severity = text["severity"]
-        return Alert(name, expr, severity, annotations={**said, **links}, service=service, wait=wait, keep=keep)
-
-    def failed(self, evaluator: str) -> str:
-        """Return the link to the answers that failed an evaluator."""
-        return answers_link(self.settings.links, evaluator)
-
-    def numbers(self, expression: str) -> str:
-        """Return the link to a drawing of an expression."""
-        return numbers_link(self.settings.links, expression)
 
 
 def alert_group(plan: Plan) -> Group:
@@ -124,10 +43,15 @@ def toxicity(plan: Plan) -> Iterator[Alert]:
 
 
 def hallucination(plan: Plan) -> Iterator[Alert]:
-    """More unfaithful answers than the limit, at the lowest share that agrees with what was flagged."""
-    evaluator = plan.settings.evaluators.faithfulness
+    """More unfaithful answers than the limit, at the lowest share that agrees with what was flagged; or than before.
+
+    Nobody is woken because of a share that was corrected by measurements on other people's answers: those may err less
+    often. What is wrongly flagged is the same before and after, so a rise is certain without any.
+    """
+    evaluator, rise = plan.settings.evaluators.faithfulness, plan.settings.hallucination_rise
     if evaluator not in plan.evaluators:
         return
+    measured = any(is_version_of(version, evaluator) for version in plan.settings.error_rates)
     for scope in plan.scopes("hallucination_rate"):
         lowest = series("agent_eval:corrected:ratio_lower", f'{EVALUATION}="{evaluator}"', scope.matcher, plan.only)
         yield plan.alert(
@@ -136,8 +60,18 @@ def hallucination(plan: Plan) -> Iterator[Alert]:
             plan.failed(evaluator),
             service=scope.service,
             keep=plan.keep,
+            severity="" if measured else "warning",
             limit=_percent(scope.limit),
+            measured="your answers" if measured else "public sets; judge some of yours before you believe it",
         )
+    yield plan.alert(
+        "AgentEvalHallucinationRising",
+        _rise(plan, evaluator, rise),
+        plan.failed(evaluator),
+        keep=plan.keep,
+        rise=_percent(rise),
+        past=duration(plan.settings.windows[-1]),
+    )
 
 
 def relevance(plan: Plan) -> Iterator[Alert]:
@@ -175,9 +109,8 @@ def bias(plan: Plan) -> Iterator[Alert]:
     tests, difference = "agent_eval:segment:chi_squared", plan.settings.bias_difference
     tested = series(tests, plan.only) if plan.only else tests
     critical = f"scalar(2 * ln(count({tested}) / {plan.settings.significance:g}))"
-    youden = "(agent_eval:detector:sensitivity - agent_eval:detector:false_positives)"
     apart = series("agent_eval:segment:difference", plan.only) if plan.only else "agent_eval:segment:difference"
-    true = f"({apart} / on ({EVALUATOR}) group_left () {youden} or {apart})"
+    true = _true_difference(apart)
     yield plan.alert(
         "AgentEvalBiasDetected",
         f"max without (window, {EVALUATOR}) (\n{true} >= {difference:g}\nand\n{tested} > {critical}\n)",
@@ -274,6 +207,28 @@ def _fall(plan: Plan, name: str, fall: float, matchers: Iterable[str]) -> str:
         return f"({now} < ignoring (window) (({past} offset {duration(window)}) - {fall:g}))"
 
     return f"min without (window, {EVALUATOR}) (\n{any_of(map(expression, windows))}\n)"
+
+
+def _rise(plan: Plan, evaluator: str, rise: float) -> str:
+    """Return by how much the true rate is higher, at least, than it was at most in the past (as in `_fall`)."""
+    windows, matchers = plan.settings.windows, (f'{EVALUATION}="{evaluator}"', plan.only)
+
+    def expression(window: float) -> str:
+        now = series("agent_eval:flagged:ratio_lower", f'window="{duration(window)}"', *matchers)
+        past = series("agent_eval:flagged:ratio_upper", f'window="{duration(windows[-1])}"', *matchers)
+        higher = f"({now} - ignoring (window) ({past} offset {duration(window)}))"
+        return f"({_true_difference(higher)} > {rise:g})"
+
+    return f"max without ({EVALUATOR}) (\n{any_of(map(expression, windows))}\n)"
+
+
+def _true_difference(flagged: str) -> str:
+    """Return the difference of true rates behind one of flagged rates: of a difference a detector shows only a part.
+
+    Where an evaluator's errors are not known it is as it was flagged.
+    """
+    youden = "(agent_eval:detector:sensitivity - agent_eval:detector:false_positives)"
+    return f"({flagged} / on ({EVALUATOR}) group_left () {youden} or {flagged})"
 
 
 def _percent(share: float) -> str:

@@ -78,5 +78,10 @@ def error_rates(settings: Alerts) -> Mapping[str, ErrorRates]:
     return {version: ErrorRates(entry) for version, entry in sorted({**counts, **settings.error_rates}.items())}
 
 
+def is_version_of(version: str, evaluator: str) -> bool:
+    """Say whether a version such as `builtin/faithfulness@2` is one of an evaluator such as `faithfulness`."""
+    return f"/{evaluator}@" in f"/{version}"
+
+
 def _solve(flagged: float, sensitivity: float, false_positives: float) -> float:
     return min(1.0, max(0.0, (flagged - false_positives) / (sensitivity - false_positives)))

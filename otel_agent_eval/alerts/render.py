@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from otel_agent_eval.alerts.alerting import Plan, alert_group
-from otel_agent_eval.alerts.error_rates import ErrorRates, error_rates
+from otel_agent_eval.alerts.alerting import alert_group
+from otel_agent_eval.alerts.error_rates import ErrorRates, error_rates, is_version_of
+from otel_agent_eval.alerts.plan import Plan
 from otel_agent_eval.alerts.recording import Recordings
 from otel_agent_eval.alerts.rules import rule_file
 from otel_agent_eval.annotation.dimensions import Limits
@@ -54,6 +55,6 @@ def _limits(config: Config, rates: Mapping[str, ErrorRates]) -> list[str]:
         f"- {version}: from {rate.detectable(limit):.1%} on (it flags {rate.sensitivity:.0%} of {rate.counts.bad} bad "
         f"answers and {rate.false_positives:.0%} of {rate.counts.good} good ones)"
         for version, rate in rates.items()
-        if f"/{name}@" in f"/{version}"
+        if is_version_of(version, name)
     ]
     return [f"\nA true hallucination rate above {limit:.0%} can be told from it:", *lines] if lines else []

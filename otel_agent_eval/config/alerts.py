@@ -90,6 +90,9 @@ class Alerts(Settings):
     hallucination_rate: Share = 0.05
     """More unfaithful answers than this share alert, once it is certain: after correction by the evaluator's measured
     errors, at the lower end of what the number of answers allows."""
+    hallucination_rise: Share = 0.05
+    """A rise of the true hallucination rate by more than this against its own past alerts. It is certain however many
+    good answers the evaluator flags, as long as those were as many before."""
     relevance_mean: Share = 0.5
     """An average relevance below this alerts."""
     relevance_fall: Share = 0.1

@@ -9,7 +9,7 @@ from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.values import Duration, Fraction, Size, shown
 from otel_agent_eval.models.pretrained.reference import parse_reference
 
-DEFAULT_PAGING_THRESHOLDS: Mapping[str, float] = {"toxicity": 0.9}
+DEFAULT_PAGING_THRESHOLDS: Mapping[str, float] = {"toxicity": 0.8}
 BUILT_IN_MODEL = "builtin"
 DEFAULT_EVALUATORS = ("toxicity", "input_toxicity", "faithfulness", "relevance")
 BUILT_IN_EVALUATORS = (*DEFAULT_EVALUATORS, "context_relevance")
@@ -46,7 +46,7 @@ class EvaluatorSettings(Settings):
     """From which score on an answer fails, in [0, 1]; without it the evaluator's own."""
     paging_threshold: Fraction | None = None
     """From which score on one failed answer wakes somebody, in [0, 1]: the time of the last such answer is a metric.
-    Without it 0.9 for `toxicity`, and none for others."""
+    Without it 0.8 for `toxicity`, and none for others."""
 
 
 class EvaluatorRule(Settings):
@@ -135,9 +135,10 @@ class AgentEval(Settings):
     """How long a span waits for its scores; then it leaves without (`deadline`)."""
     worker: Literal["thread", "process"] = "thread"
     """Where the models run."""
-    runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
-    """What runs the built-in models. `auto`: OpenVINO where it is installed (the extra `openvino`) and gains, which is
-    for models in floats on processors with bf16, else ONNX Runtime; the choice is logged."""
+    runtime: Literal["auto", "onnxruntime", "openvino", "torch"] = "auto"
+    """What runs the built-in models and other ONNX files. `auto`: OpenVINO where it is installed (the extra `openvino`)
+    and gains, which is for models in floats on processors with bf16, else ONNX Runtime; the choice is logged. `torch`
+    needs the extra `torch`, and runs the built-in models."""
     limits: Limits = Limits()
     """Bounds of what is held in memory."""
     events: Events = Events()

@@ -71,6 +71,19 @@ def test_an_evaluator_that_does_not_run_has_no_alert() -> None:
     assert not names & {"AgentEvalHighHallucinationRate", "AgentEvalRelevanceLow", "AgentEvalRelevanceFalling"}
 
 
+@pytest.mark.parametrize(
+    ("measured", "severity"),
+    [("builtin/faithfulness@2", "critical"), ("builtin/relevance@2", "warning"), ("my/unfaithfulness@1", "warning")],
+)
+def test_a_rate_wakes_nobody_until_its_evaluator_was_measured_on_own_answers(measured: str, severity: str) -> None:
+    counts = {"bad": 100, "bad_flagged": 90, "good": 400, "good_flagged": 8}
+    own = alerts({"error_rates": {measured: counts}})
+    for rules, expected in ((alerts(), "warning"), (own, severity)):
+        (rule,) = (rule for rule in rules if rule["alert"] == "AgentEvalHighHallucinationRate")
+        assert rule["labels"]["severity"] == expected
+        assert ("public sets" in rule["annotations"]["description"]) is (expected == "warning")
+
+
 def test_the_file_says_from_which_rate_on_hallucinations_can_be_told_from_the_limit() -> None:
     counts = {"bad": 1000, "bad_flagged": 900, "good": 10_000, "good_flagged": 300}
     text = render(config({"error_rates": {"builtin/faithfulness@99": counts}}))[RECORDING_FILE]
@@ -148,12 +161,13 @@ def test_the_command_writes_compares_and_names_what_differs(tmp_path: Path) -> N
     assert run(app, arguments).exit_code == 0
     assert run(app, [*arguments, "--check"]).output == f"up to date: {RECORDING_FILE}, {ALERTS_FILE}\n"
     alerts_file = tmp_path / "rules" / ALERTS_FILE
-    alerts_file.write_text(alerts_file.read_text().replace("> 0.05", "> 0.06"))
+    edited = alerts_file.read_text().replace("< 0.5)", "< 0.6)")
+    alerts_file.write_text(edited)
     changed = run(app, [*arguments, "--check"])
     assert changed.exit_code == 1
-    assert "> 0.06" in changed.output
+    assert "< 0.6)" in changed.output
     assert "run otel-agent-eval alerts render" in changed.output
-    assert alerts_file.read_text().count("> 0.06") == 1, "--check writes nothing"
+    assert alerts_file.read_text() == edited, "--check writes nothing"
 
 
 def test_the_command_refuses_an_unknown_service_and_a_wrong_folder_with_one_line(tmp_path: Path) -> None:

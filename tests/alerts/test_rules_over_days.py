@@ -1,5 +1,6 @@
 """What fires over days and weeks: `promtool test rules` on the rendered rules."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,26 @@ def test_the_false_alarms_of_a_detector_are_no_hallucinations(tmp_path: Path) ->
     settings = {"error_rates": GOOD_DETECTOR}
     fires = {("HighHallucinationRate", "bad")}
     play(config(settings), flows, {DAY: fires, 8 * DAY: fires}, tmp_path)
+
+
+def test_more_hallucinations_than_before_fire_though_the_detector_is_poor(tmp_path: Path) -> None:
+    """It flags 28 % of good answers: its share says little, its rise much."""
+    poor = {"test/evaluator@1": {"bad": 142, "bad_flagged": 103, "good": 170, "good_flagged": 48}}
+
+    def flagged(true: float) -> float:
+        return true * 103 / 142 + (1 - true) * 48 / 170
+
+    def risen(true: float) -> Callable[[float], float]:
+        return lambda hour: flagged(0.02 if hour < 8 * DAY else true)
+
+    flows = [
+        Flow(service="worse", answers=200, flagged=risen(0.17)),
+        Flow(service="hardly", answers=200, flagged=risen(0.06)),
+        Flow(service="always", answers=200, flagged=flagged(0.17)),
+    ]
+    fires = {("HallucinationRising", "worse")}
+    hours = {2 * DAY: set[tuple[str, str]](), 8 * DAY: set[tuple[str, str]](), 10 * DAY: fires, 15 * DAY: fires}
+    play(config({"error_rates": poor}), flows, hours, tmp_path)
 
 
 def test_a_service_with_a_limit_of_its_own_has_only_that(tmp_path: Path) -> None:

@@ -125,6 +125,12 @@ def test_sums_over_a_window_end_with_each_step() -> None:
     assert simulation.over(values, 1800).tolist() == [[1, 3, 5, 7, 9]]
 
 
+def test_what_was_there_earlier_is_unknown_before_the_beginning() -> None:
+    found = simulation.earlier(np.array([[1.0, 2.0, 3.0]]), 1800)
+    assert np.isnan(found[0, :2]).all()
+    assert found[0, 2] == 1
+
+
 def test_an_alarm_that_pauses_for_one_step_is_one_alarm() -> None:
     fires = np.zeros((1, (simulation.WARM_UP + 30) * simulation.STEPS_A_DAY), dtype=bool)
     start = simulation.WARM_UP * simulation.STEPS_A_DAY
