@@ -30,7 +30,7 @@ _Context = grpc.aio.ServicerContext[bytes, bytes]
 class OtlpGrpcReceiver:
     """Serves OTLP over gRPC.
 
-    `signals` are served, others answered UNIMPLEMENTED: what has nowhere to go must not be taken.
+    `signals` are served, which may change, others answered UNIMPLEMENTED: what has nowhere to go must not be taken.
     `key` is where the endpoint is configured, for the message when it cannot be used.
     """
 
@@ -45,9 +45,9 @@ class OtlpGrpcReceiver:
     ) -> None:
         self.endpoint = endpoint
         self._intake = intake
-        self._signals = frozenset(signals)
+        self.signals = frozenset(signals)
         self._tls = tls
-        self._key = key
+        self.key = key
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
@@ -63,10 +63,8 @@ class OtlpGrpcReceiver:
                 ("grpc.keepalive_permit_without_calls", 1),
             ]
         )
-        for signal in self._signals:
-            methods = {"Export": grpc.unary_unary_rpc_method_handler(self._export(signal))}
-            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICES[signal], methods),))
-        host, _ = split_endpoint(self.endpoint, self._key)
+        server.add_generic_rpc_handlers((_Services(self),))
+        host, _ = split_endpoint(self.endpoint, self.key)
         self.endpoint = join_endpoint(host, self._listen(server))
         await server.start()
         self._server = server
@@ -79,17 +77,19 @@ class OtlpGrpcReceiver:
             await self._server.stop(grace)
 
     def _listen(self, server: grpc.aio.Server) -> int:
-        host, port = split_endpoint(self.endpoint, self._key)
+        host, port = split_endpoint(self.endpoint, self.key)
         address = join_endpoint(host, port)
-        bind(self.endpoint, self._key).close()  # says what is wrong, where gRPC would write a log of its own
+        bind(self.endpoint, self.key).close()  # says what is wrong, where gRPC would write a log of its own
         try:
             if self._tls is None:
                 return server.add_insecure_port(address)
             return server.add_secure_port(address, _credentials(self._tls))
         except RuntimeError:
-            raise ListenError(f"cannot listen on {self.endpoint}; change {self._key}") from None
+            raise ListenError(f"cannot listen on {self.endpoint}; change {self.key}") from None
 
-    def _export(self, signal: Signal) -> Callable[[bytes, _Context], Awaitable[bytes]]:
+    def export(self, signal: Signal) -> Callable[[bytes, _Context], Awaitable[bytes]]:
+        """Return what serves the Export call of a signal."""
+
         async def export(body: bytes, context: _Context) -> bytes:
             headers = context.invocation_metadata() or ()
             try:
@@ -100,6 +100,21 @@ class OtlpGrpcReceiver:
             return _SUCCESS
 
         return export
+
+
+class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs only
+    """The Export calls of the signals that are served at the moment."""
+
+    def __init__(self, receiver: OtlpGrpcReceiver) -> None:
+        self._receiver = receiver
+        self._handlers = {
+            f"/{service}/Export": (signal, grpc.unary_unary_rpc_method_handler(receiver.export(signal)))
+            for signal, service in SERVICES.items()
+        }
+
+    def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
+        signal, handler = self._handlers.get(details.method, (None, None))
+        return handler if signal in self._receiver.signals else None
 
 
 def _credentials(tls: ServerTls) -> grpc.ServerCredentials:

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 class OtlpHttpReceiver:
     """Serves OTLP over HTTP/1.1.
 
-    `signals` are served, others answered 404: what has nowhere to go must not be taken.
+    `signals` are served, which may change, others answered 404: what has nowhere to go must not be taken.
     `read_timeout` (seconds) is how long a body may take; a sender that is slower is asked to try again. `key` is where
     the endpoint is configured, for the message when it cannot be used.
     """
@@ -49,23 +49,23 @@ class OtlpHttpReceiver:
     ) -> None:
         self.endpoint = endpoint
         self._intake = intake
-        self._signals = frozenset(signals)
+        self.signals = frozenset(signals)
         self._tls = tls
         self._read_timeout = read_timeout
-        self._key = key
+        self.key = key
         self._server: AsgiServer | None = None
 
     @property
     def app(self) -> Starlette:
         """The ASGI application, for a server other than ours."""
-        routes = [Route(f"/v1/{signal}", self._export(signal), methods=["POST"]) for signal in self._signals]
+        routes = [Route(f"/v1/{signal}", self._export(signal), methods=["POST"]) for signal in Signal]
         app = Starlette(exception_handlers={HTTPException: _not_served})
         app.router = Router(routes, redirect_slashes=False)
         return app
 
     async def start(self) -> None:
         """Listen; `endpoint` then holds the real port. Raises `ListenError`."""
-        server = AsgiServer(self.app, self.endpoint, self._key, self._tls)
+        server = AsgiServer(self.app, self.endpoint, self.key, self._tls)
         await server.start()
         self._server, self.endpoint = server, server.endpoint
         _log.info("listening", extra={"protocol": "http", "endpoint": self.endpoint})
@@ -78,6 +78,8 @@ class OtlpHttpReceiver:
 
     def _export(self, signal: Signal) -> Callable[[Request], Awaitable[Response]]:
         async def export(request: Request) -> Response:
+            if signal not in self.signals:
+                raise HTTPException(Cause.NO_SUCH_PATH.http_status)
             try:
                 return await self._answer(signal, request)
             except ClientDisconnect:
