@@ -4,14 +4,25 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from otel_agent_eval.watched import LOOK_EVERY
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientTls:
-    """Files in PEM format: certificates to trust (the system's without), and the client's own for mTLS."""
+    """Files in PEM format: certificates to trust (the system's without), and the client's own for mTLS.
+
+    Changed files are noticed every `reload_interval` seconds, and count for new connections.
+    """
 
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    reload_interval: float = LOOK_EVERY
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that there are."""
+        return [file for file in (self.ca_file, self.cert_file, self.key_file) if file is not None]
 
     def context(self) -> ssl.SSLContext:
         """Load the files (TLS 1.2 or later, names verified). Raises `ValueError` naming the file that is wrong."""

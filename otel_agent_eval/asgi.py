@@ -4,17 +4,19 @@ import asyncio
 import contextlib
 import logging
 import math
+import ssl
 from collections.abc import Iterator
 from socket import socket
 from typing import Any
 
 import uvicorn
 
+from otel_agent_eval.connections import ConnectionBook, ConnectionLimits, GuardedProtocol
 from otel_agent_eval.listen import ServerTls, bind, join_endpoint, split_endpoint
+from otel_agent_eval.tls import FollowingContext
+from otel_agent_eval.watched import Watched
 
-_KEEP_ALIVE_SECONDS = 75
-"""How long an idle connection stays open: longer than SDKs wait between spans (5 s) and between metrics (60 s), so that
-they do not write into a connection that is being closed."""
+_TICKS_A_SECOND = 10  # of uvicorn's main loop
 
 
 class AsgiServer:
@@ -23,11 +25,19 @@ class AsgiServer:
     `key` is where the endpoint is configured, for the message when it cannot be used.
     """
 
-    def __init__(self, app: Any, endpoint: str, key: str, tls: ServerTls | None = None) -> None:  # noqa: ANN401 (ASGI's)
+    def __init__(
+        self,
+        app: Any,  # noqa: ANN401 (ASGI's)
+        endpoint: str,
+        key: str,
+        tls: ServerTls | None = None,
+        limits: ConnectionLimits | None = None,
+    ) -> None:
         self.endpoint = endpoint
         self._app = app
         self._key = key
         self._tls = tls
+        self._limits = limits or ConnectionLimits()
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -40,16 +50,16 @@ class AsgiServer:
             log_config=None,
             log_level=logging.CRITICAL,
             access_log=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_keep_alive=math.ceil(self._limits.idle_timeout),
             server_header=False,
             proxy_headers=False,
         )
         config.load()
-        config.ssl = self._tls.context() if self._tls else None
+        config.ssl = _following(self._tls) if self._tls else None
         listener = bind(self.endpoint, self._key)
         host, _ = split_endpoint(self.endpoint, self._key)
         self.endpoint = join_endpoint(host, listener.getsockname()[1])
-        self._server = _Server(config)
+        self._server = _Server(config, self._limits)
         self._serving = asyncio.create_task(self._server.serve([listener]))
         await self._server.ready.wait()
 
@@ -62,17 +72,45 @@ class AsgiServer:
         await self._serving
 
 
+def _following(tls: ServerTls) -> ssl.SSLContext:
+    contexts = Watched(tls.files, tls.context, interval=tls.reload_interval)
+    return FollowingContext(ssl.PROTOCOL_TLS_SERVER, contexts.get)
+
+
 class _Server(uvicorn.Server):
     """uvicorn without a process of its own: signals are the process's business, and it says when it is ready."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self._book = ConnectionBook(limits)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        timeout = self._book.limits.header_timeout if self.config.ssl else None
+        self.servers = [
+            await loop.create_server(
+                self._protocol,
+                sock=listener,
+                ssl=self.config.ssl,
+                ssl_handshake_timeout=timeout,
+                backlog=self.config.backlog,
+            )
+            for listener in sockets or ()
+        ]
+        self.started = True
         self.ready.set()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_A_SECOND == 0:
+            self._book.close_slow(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
+    def _protocol(self) -> GuardedProtocol:
+        inner: Any = self.config.http_protocol_class
+        made = inner(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        return GuardedProtocol(made, self._book)

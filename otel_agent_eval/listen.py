@@ -6,18 +6,29 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from otel_agent_eval.watched import LOOK_EVERY
 
-class ListenError(Exception):
+
+class ListenError(ValueError):
     """A server cannot start; the message names the address, or the file, and the key that configures it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerTls:
-    """Files in PEM format; with `client_ca_file` clients must present a certificate signed by it."""
+    """Files in PEM format; with `client_ca_file` clients must present a certificate signed by it.
+
+    Changed files are noticed every `reload_interval` seconds, and count for new connections.
+    """
 
     cert_file: Path
     key_file: Path
     client_ca_file: Path | None = None
+    reload_interval: float = LOOK_EVERY
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that there are."""
+        return [self.cert_file, self.key_file, *([self.client_ca_file] if self.client_ca_file else [])]
 
     def context(self) -> ssl.SSLContext:
         """Load the files for a server (TLS 1.2 or later). Raises `ListenError` naming the file that is wrong."""

@@ -1,0 +1,140 @@
+"""Bounds on the connections of an HTTP server: how many, how many of one client, and how long they may say nothing."""
+
+import asyncio
+import ipaddress
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from otel_agent_eval.seldom import Seldom
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """What an HTTP server bears; times in seconds.
+
+    `header_timeout` is for the TLS handshake and for the head of a request, from a connection's beginning or the head's
+    first byte; `idle_timeout` for the silence between two requests. The latter is longer than SDKs wait between spans
+    (5 s) and between metrics (60 s), so that they do not write into a connection that is being closed.
+    """
+
+    connections: int = 4096
+    connections_per_client: int | None = None
+    header_timeout: float = 10.0
+    idle_timeout: float = 75.0
+
+
+def client_of(address: str) -> str:
+    """Return what stands for a client in limits: its IPv4 address, or the first half of an IPv6 address.
+
+    Whoever has one IPv6 address usually has all that share its first half.
+    """
+    if ":" not in address:
+        return address
+    try:
+        parsed = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((parsed, 64), strict=False))
+
+
+class ConnectionBook:
+    """The open connections of one server."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
+        self._open: set[GuardedProtocol] = set()
+        self._by_client: Counter[str] = Counter()
+        self._refused = Seldom(_log, "connections are refused: there are too many")
+        self._slow = Seldom(_log, "connections are closed: their requests do not begin")
+
+    def enter(self, connection: "GuardedProtocol", client: str) -> bool:
+        """Note a new connection; return whether it may stay."""
+        most = self.limits.connections_per_client
+        if len(self._open) >= self.limits.connections or (most is not None and self._by_client[client] >= most):
+            self._refused(client=client)
+            return False
+        self._open.add(connection)
+        self._by_client[client] += 1
+        return True
+
+    def leave(self, connection: "GuardedProtocol", client: str) -> None:
+        """Forget a connection."""
+        self._open.discard(connection)
+        self._by_client[client] -= 1
+        if not self._by_client[client]:
+            del self._by_client[client]
+
+    def close_slow(self, now: float) -> None:
+        """Close the connections on which a request takes too long to begin."""
+        latest = now - self.limits.header_timeout
+        for connection in [one for one in self._open if one.waits_since is not None and one.waits_since < latest]:
+            self._slow(client=connection.client)
+            connection.abort()
+
+
+class GuardedProtocol(asyncio.Protocol):
+    """Stands before uvicorn's protocol, whichever it is, and hands everything on to it.
+
+    `waits_since` is when the head of a request was begun, or the connection made, None while a request is answered and
+    between two requests.
+    """
+
+    def __init__(self, inner: Any, book: ConnectionBook) -> None:  # noqa: ANN401 (uvicorn has several, without a base)
+        self.client = ""
+        self.waits_since: float | None = None
+        self._inner = inner
+        self._book = book
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let the connection in, or close it at once."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 (of a TCP server; uvloop registers its own as one)
+        peer = transport.get_extra_info("peername")
+        self.client = client_of(peer[0]) if peer else ""
+        if not self._book.enter(self, self.client):
+            transport.abort()
+            return
+        self._transport = transport
+        self.waits_since = asyncio.get_running_loop().time()
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what came, and note whether a request has begun with it."""
+        if self._transport is None:
+            return
+        self._inner.data_received(data)
+        cycle = self._inner.cycle
+        if cycle is not None and not cycle.response_complete:
+            self.waits_since = None
+        elif self.waits_since is None:
+            self.waits_since = asyncio.get_running_loop().time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        if self._transport is not None:
+            self._transport = None
+            self._book.leave(self, self.client)
+            self._inner.connection_lost(exc)
+
+    def eof_received(self) -> bool | None:
+        """Hand on that nothing more comes."""
+        return bool(self._inner.eof_received()) if self._transport is not None else None
+
+    def pause_writing(self) -> None:
+        """Hand on that the client reads too slowly."""
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Hand on that the client reads again."""
+        self._inner.resume_writing()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,24 @@
+"""TLS contexts that follow their files."""
+
+import ssl
+from collections.abc import Callable
+from typing import Any, Self
+
+
+class FollowingContext(ssl.SSLContext):
+    """Stands for whatever `current` returns: each new connection is made with that, open ones stay as they are.
+
+    asyncio, uvloop and httpx make connections by `wrap_bio`. To load new files into a context that is in use would not
+    do: authorities that are trusted no more would stay in it.
+    """
+
+    def __new__(cls, protocol: int, _current: Callable[[], ssl.SSLContext]) -> Self:
+        """Make the context that servers and clients are given; it holds no certificates itself."""
+        return super().__new__(cls, protocol)
+
+    def __init__(self, _protocol: int, current: Callable[[], ssl.SSLContext]) -> None:
+        self._current = current
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:  # noqa: ANN401 (as the method it replaces)
+        """Begin a connection."""
+        return self._current().wrap_bio(*args, **kwargs)
