@@ -27,6 +27,7 @@ class Refusal(StrEnum):
     TOO_LARGE = "too_large"
     UNSUPPORTED = "unsupported"
     UNAUTHENTICATED = "unauthenticated"
+    THROTTLED = "throttled"
     SLOW = "slow"
     JOURNAL_FULL = "journal_full"
     STOPPING = "stopping"

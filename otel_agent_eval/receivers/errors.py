@@ -6,19 +6,21 @@ from enum import Enum
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc.code_pb2 import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED
+from google.rpc.code_pb2 import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAUTHENTICATED, UNAVAILABLE, UNIMPLEMENTED
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 
 
 class Cause(Enum):
-    """Why a request is not taken, with its gRPC and its HTTP code. The last four are worth a retry."""
+    """Why a request is not taken, with its gRPC and its HTTP code. The last five are worth a retry."""
 
     MALFORMED = ("malformed", INVALID_ARGUMENT, 400)
     NO_SUCH_PATH = ("no_such_path", UNIMPLEMENTED, 404)
     WRONG_METHOD = ("wrong_method", UNIMPLEMENTED, 405)
     TOO_LARGE = ("too_large", RESOURCE_EXHAUSTED, 413)
     UNSUPPORTED_MEDIA_TYPE = ("unsupported_media_type", INVALID_ARGUMENT, 415)
+    UNAUTHENTICATED = ("unauthenticated", UNAUTHENTICATED, 401)
+    THROTTLED = ("throttled", UNAVAILABLE, 429)
     FULL = ("full", UNAVAILABLE, 503)
     SLOW = ("slow", UNAVAILABLE, 503)
     STOPPING = ("stopping", UNAVAILABLE, 503)
@@ -69,6 +71,13 @@ class TooLarge(Rejection):
 
     def __init__(self, limit: int) -> None:
         super().__init__(Cause.TOO_LARGE, f"request is larger than {limit} bytes")
+
+
+class TooMany(Rejection):
+    """The request holds more of something than the limit; in parts it may be taken."""
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(Cause.TOO_LARGE, f"request is too large: it holds more than {limit} {what}")
 
 
 class Unavailable(Rejection):

@@ -25,6 +25,8 @@ _REFUSALS: Final[Mapping[Cause, Refusal]] = {
     Cause.WRONG_METHOD: Refusal.UNSUPPORTED,
     Cause.TOO_LARGE: Refusal.TOO_LARGE,
     Cause.UNSUPPORTED_MEDIA_TYPE: Refusal.UNSUPPORTED,
+    Cause.UNAUTHENTICATED: Refusal.UNAUTHENTICATED,
+    Cause.THROTTLED: Refusal.THROTTLED,
     Cause.FULL: Refusal.JOURNAL_FULL,
     Cause.SLOW: Refusal.SLOW,
     Cause.STOPPING: Refusal.STOPPING,
