@@ -13,6 +13,7 @@ from otel_agent_eval.journal.cursor import WINDOW, Cursor, Entry, read_some
 from otel_agent_eval.journal.folder import Folder, QueueError
 from otel_agent_eval.journal.kept import Kept
 from otel_agent_eval.journal.limits import Limits, Lose
+from otel_agent_eval.journal.receipt import Receipt
 from otel_agent_eval.journal.segments import Mark, Recovered, mark_of, recover
 from otel_agent_eval.journal.writer import Append, Appended, Closed, Failed, Fsync, Result, Task, Writer
 from otel_agent_eval.signals import Payload, Refused
@@ -23,11 +24,15 @@ _log = logging.getLogger(__name__)
 
 
 class Recalled(NamedTuple):
-    """A record that an earlier process kept: for whom it was, and whether the one that asks was done with it."""
+    """A record that an earlier process kept: for whom it was, and whether the one that asks was done with it.
+
+    `left` are the positions of the items that are not done, None for all.
+    """
 
     entry: Entry
     readers: tuple[str, ...]
     done: bool
+    left: frozenset[int] | None = None
 
 
 class Journal:
@@ -50,6 +55,7 @@ class Journal:
         self._sequence = 0  # in memory
         self._being_written: dict[Append, asyncio.Future[Entry]] = {}
         self._bytes_being_written = 0
+        self._narrowed: dict[tuple[Mark, str], Collection[int]] = {}
         self._writer: Writer | None = None
         self._recovered = Recovered()
         self._ticking: asyncio.Task[None] | None = None
@@ -141,15 +147,20 @@ class Journal:
             return await self._kept.hand_over.give(payload, map(self.cursor, names), self._clock())
         return True
 
-    def settle(self, mark: Mark, name: str) -> None:
-        """Note that a record is done for a reader that has no cursor."""
-        self._kept.settle(mark, name)
+    def receipt(self, mark: Mark, name: str) -> Receipt:
+        """Return the receipt of a record for a reader that has no cursor: it is done when the receipt is free.
+
+        Items of it that are done before are noted as soon as only receipts of parts are held.
+        """
+        if self._writer is None:
+            return Receipt(partial(self._kept.settle, mark, name))
+        return Receipt(partial(self._kept.settle, mark, name), partial(self._narrow, mark, name))
 
     async def recall(self, name: str) -> AsyncIterator[Recalled]:
         """Yield what an earlier process kept for a reader, the oldest first, and what was done with it lately."""
         for segment in self._recovered.segments:
             start = 0
-            if name not in segment.waiting and name not in segment.done:
+            if name not in segment.waiting and name not in segment.noted:
                 continue
             while start < segment.size and self._kept.get(segment.number) is segment:
                 records, start = await asyncio.to_thread(
@@ -164,7 +175,19 @@ class Journal:
                     entry = Entry(mark_of(record, segment.number), record.payload, self._kept.since(record.time))
                     done = segment.is_done(name, record.sequence)
                     if not done or self._clock() - entry.since < self._kept.limits.recall:
-                        yield Recalled(entry, record.readers, done)
+                        yield Recalled(entry, record.readers, done, segment.left(name, record.sequence))
+
+    def _narrow(self, mark: Mark, name: str, left: Collection[int]) -> None:
+        """Note soon what is left of a record: much can be done at once."""
+        if not self._narrowed:
+            asyncio.get_running_loop().call_soon(self._note_narrowed)
+        self._narrowed[mark, name] = left
+
+    def _note_narrowed(self) -> None:
+        for (mark, name), left in self._narrowed.items():
+            if left:
+                self._kept.narrow(mark, name, sorted(left))
+        self._narrowed.clear()
 
     def _append_to_memory(self, payload: Payload, readers: tuple[str, ...]) -> Entry:
         number = self._kept.last or 1

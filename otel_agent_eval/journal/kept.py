@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from otel_agent_eval.journal.cursor import WINDOW, Cursor, Entry
@@ -11,7 +11,7 @@ from otel_agent_eval.journal.folder import Folder
 from otel_agent_eval.journal.handover import NOWHERE, HandOver
 from otel_agent_eval.journal.limits import Limits, Lose, Loss, ReaderLimits
 from otel_agent_eval.journal.segments import Mark, Recovered, Segment, Tally
-from otel_agent_eval.journal.writer import Close, Delete, Done
+from otel_agent_eval.journal.writer import Close, Delete, Done, Left
 from otel_agent_eval.signals import Payload, Signal
 
 _TELL_EVERY = 60.0
@@ -29,7 +29,7 @@ class Kept:
         self,
         limits: Limits,
         folder: Folder | None,
-        put: Callable[[Done | Close | Delete], None],
+        put: Callable[[Done | Left | Close | Delete], None],
         lose: Lose | None,
         clock: Callable[[], float],
     ) -> None:
@@ -99,7 +99,7 @@ class Kept:
                 _log.error("a part of the queue cannot be read; it is passed over", extra=fields)
         for segment in recovered.segments:
             segment.newest = self.since(segment.newest)
-            if not self.limits.recalling.isdisjoint({*segment.waiting, *segment.done}):
+            if not self.limits.recalling.isdisjoint({*segment.waiting, *segment.noted}):
                 segment.recall_until = segment.newest + self.limits.recall
             self._segments[segment.number] = segment
         first = next(iter(self._segments), 0)
@@ -145,6 +145,12 @@ class Kept:
         if self._folder is not None:
             self._put(Done(mark.segment, name, (mark.sequence,)))
         self._free(segment)
+
+    def narrow(self, mark: Mark, name: str, left: Sequence[int]) -> None:
+        """Note that of a record only the items at these positions are left for one of its readers."""
+        segment = self._segments.get(mark.segment)
+        if segment is not None and name in segment.waiting and self._folder is not None:
+            self._put(Left(mark.segment, name, mark.sequence, left))
 
     def next_waiting(self, name: str, number: int) -> Segment | None:
         """Return the first segment from `number` on in which something waits for a reader."""

@@ -1,10 +1,9 @@
 """What is known in memory of a segment: a file of records, of which some still wait for somebody."""
 
-import json
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from otel_agent_eval.journal import notes
 from otel_agent_eval.journal.folder import Folder
 from otel_agent_eval.journal.record import Damage, Record, Stored, read
 from otel_agent_eval.signals import Signal
@@ -62,7 +61,7 @@ class Segment:
     closed: bool = False
     recall_until: float = 0.0
     waiting: dict[str, Tally] = field(default_factory=dict)
-    done: dict[str, set[int]] = field(default_factory=dict)
+    noted: Mapping[str, notes.Noted] = field(default_factory=dict)
 
     def add(self, mark: Mark, readers: Iterable[str]) -> None:
         """Count a record for those that are to read it."""
@@ -78,7 +77,11 @@ class Segment:
 
     def is_done(self, name: str, sequence: int) -> bool:
         """Whether a record was done for a reader when the journal was opened."""
-        return sequence in self.done.get(name, ())
+        return name in self.noted and sequence in self.noted[name].done
+
+    def left(self, name: str, sequence: int) -> frozenset[int] | None:
+        """Which items of a record were left for a reader when the journal was opened, None for all that there are."""
+        return self.noted[name].left.get(sequence) if name in self.noted else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def recover(folder: Folder) -> Recovered:
     found = Recovered()
     numbers = folder.segments()
     for number in numbers:
-        segment = Segment(number, closed=True, done=_done(folder, number))
+        segment = Segment(number, closed=True, noted=notes.read(folder.done(number)))
         try:
             _read_segment(folder, segment, found, is_last=number == numbers[-1])
         except FileNotFoundError:  # delivered meanwhile
@@ -154,19 +157,3 @@ def mark_of(record: Record, segment: int) -> Mark:
     """Return the mark of a record that was read."""
     payload = record.payload
     return Mark(segment, record.sequence, payload.signal, payload.items, len(payload.body))
-
-
-def _done(folder: Folder, number: int) -> dict[str, set[int]]:
-    """Read which records are done, for whom; a line that was not finished is left out: what it says is sent again."""
-    done: dict[str, set[int]] = defaultdict(set)
-    try:
-        lines = folder.done(number).read_bytes().splitlines()
-    except OSError:
-        return {}
-    for line in lines:
-        try:
-            entry = json.loads(line)
-            done[entry["for"]].update(entry["done"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return dict(done)

@@ -1,7 +1,6 @@
 """The thread that writes a journal: whatever waits is written together, synced once, and then confirmed."""
 
 import contextlib
-import json
 import logging
 import os
 import queue
@@ -13,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
+from otel_agent_eval.journal import notes
 from otel_agent_eval.journal.folder import Folder
 from otel_agent_eval.journal.record import Record, encode
 from otel_agent_eval.signals import Payload
@@ -70,6 +70,16 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """Of a record only the items at these positions are left for a reader."""
+
+    segment: int
+    name: str
+    sequence: int
+    positions: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """A segment is needed no more."""
 
@@ -83,7 +93,7 @@ class Close:
     segment: int
 
 
-Task = Append | Done | Delete | Close
+Task = Append | Done | Left | Delete | Close
 Result = Appended | Failed | Closed
 
 
@@ -115,7 +125,7 @@ class Writer:
         self._synced_at = 0.0
         self._syncer = ThreadPoolExecutor(1, "journal-sync")
         self._dirty = False
-        self._undone: dict[tuple[int, str], list[int]] = defaultdict(list)
+        self._notes: dict[tuple[int, str], notes.Notes] = defaultdict(notes.Notes)
         self._next_warning = 0.0
 
     def start(self) -> None:
@@ -144,7 +154,7 @@ class Writer:
 
     def _next(self) -> list[Task | None]:
         """Wait for tasks and take all that are there, up to a limit."""
-        wait = self._sync_interval if self._dirty or self._undone else None
+        wait = self._sync_interval if self._dirty or self._notes else None
         tasks: list[Task | None] = []
         size = 0
         with contextlib.suppress(queue.Empty):
@@ -165,8 +175,10 @@ class Writer:
                 case Delete(segment=number):
                     self._delete(number)
                 case Done(segment=number, name=name, sequences=sequences):
-                    self._undone[number, name] += sequences
-        self._write_done()
+                    self._notes[number, name].done += sequences
+                case Left(segment=number, name=name, sequence=sequence, positions=positions):
+                    self._notes[number, name].left[sequence] = positions
+        self._write_notes()
         if results:
             self._confirm(results)
 
@@ -226,31 +238,24 @@ class Writer:
         return iter((Closed(self._number - 1),))
 
     def _delete(self, number: int) -> None:
-        for key in [key for key in self._undone if key[0] == number]:
-            del self._undone[key]
+        for key in [key for key in self._notes if key[0] == number]:
+            del self._notes[key]
         for file in (self._folder.segment(number), self._folder.done(number)):
             try:
                 file.unlink(missing_ok=True)
             except OSError as error:
                 self._warn(error)
 
-    def _write_done(self) -> None:
+    def _write_notes(self) -> None:
         """Write down what is done; what cannot be written is tried again later: at worst it is sent twice."""
-        for (number, name), sequences in list(self._undone.items()):
-            line = json.dumps({"for": name, "done": sequences}, separators=(",", ":")).encode()
-            content = b"\n" + line + b"\n"  # the line before may not have been finished
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        for (number, name), own in list(self._notes.items()):
             try:
-                file = os.open(self._folder.done(number), flags, 0o600)
-                try:
-                    written = os.write(file, content)
-                finally:
-                    os.close(file)
+                written = notes.write(self._folder.done(number), name, own)
             except OSError as error:
                 self._warn(error)
                 return
-            if written == len(content):
-                del self._undone[number, name]
+            if written:
+                del self._notes[number, name]
 
     def _sync_aside(self) -> None:
         """Sync in a thread of its own: it can take long, and what comes meanwhile need not wait for it."""

@@ -1,6 +1,6 @@
 """Takes spans out of a request to hold them, and puts them together again, with whatever they came wrapped in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from otel_agent_eval.journal import Receipt
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Envelope:
-    """What a span came in: a ResourceSpans and a ScopeSpans without contents, the request's metadata and receipt.
+    """What a span came in: a ResourceSpans and a ScopeSpans without contents, and the request's metadata.
 
     Unknown fields and schema URLs are kept. Compared by identity: the spans of one scope of one request share it.
     """
@@ -23,24 +23,23 @@ class Envelope:
     resource: ResourceSpans
     scope: ScopeSpans
     metadata: Mapping[str, str]
-    receipt: Receipt
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldSpan:
-    """A span on hold: its own message, its envelope, whose receipt it holds, and its size in bytes."""
+    """A span on hold: its own message, its envelope, its receipt, which it holds, and its size in bytes."""
 
     span: Span
     envelope: Envelope
+    receipt: Receipt
     size: int
 
 
 class Wrapping:
     """What the spans of a resource are wrapped in, copied when it is needed: most requests have no answers."""
 
-    def __init__(self, resource: ResourceSpans, metadata: Mapping[str, str], receipt: Receipt) -> None:
+    def __init__(self, resource: ResourceSpans, metadata: Mapping[str, str]) -> None:
         self.metadata = metadata
-        self.receipt = receipt
         self._resource = resource
 
     @cached_property
@@ -71,15 +70,15 @@ class Wrapping:
             if scope.HasField("scope"):
                 empty.scope.CopyFrom(scope.scope)
             empty.schema_url = scope.schema_url
-        return Envelope(self.shell, empty, self.metadata, self.receipt)
+        return Envelope(self.shell, empty, self.metadata)
 
 
-def hold(span: Span, envelope: Envelope) -> HeldSpan:
-    """Copy a span out of its request, from which it is to be deleted; the request is kept until the span has left."""
+def hold(span: Span, envelope: Envelope, receipt: Receipt) -> HeldSpan:
+    """Copy a span out of its request, from which it is to be deleted; the receipt is held until the span has left."""
     copy = Span()
     copy.CopyFrom(span)
-    envelope.receipt.hold()
-    return HeldSpan(copy, envelope, copy.ByteSize())
+    receipt.hold()
+    return HeldSpan(copy, envelope, receipt, copy.ByteSize())
 
 
 def remove(request: ExportTraceServiceRequest, taken: Sequence[tuple[int, int, Sequence[int]]]) -> None:
@@ -96,6 +95,21 @@ def remove(request: ExportTraceServiceRequest, taken: Sequence[tuple[int, int, S
             del resource.scope_spans[s]
         if not resource.scope_spans:
             del request.resource_spans[r]
+
+
+def keep_only(request: ExportTraceServiceRequest, positions: Container[int]) -> int:
+    """Delete the spans that are not at these positions, counted over the whole request; return how many are left."""
+    position = left = 0
+    others: list[tuple[int, int, list[int]]] = []
+    for r, resource in enumerate(request.resource_spans):
+        for s, scope in enumerate(resource.scope_spans):
+            indices = [index for index in range(len(scope.spans)) if position + index not in positions]
+            position += len(scope.spans)
+            left += len(scope.spans) - len(indices)
+            if indices:
+                others.append((r, s, indices))
+    remove(request, others)
+    return left
 
 
 def together(spans: Iterable[HeldSpan]) -> ExportTraceServiceRequest:

@@ -21,6 +21,7 @@ from otel_agent_eval.conventions.span import SpanView
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Reason, Skipped
 from otel_agent_eval.evaluation.interaction import Interaction
+from otel_agent_eval.journal import Receipt
 from otel_agent_eval.service.faults import Faults
 from otel_agent_eval.service.held import HeldSpan, Wrapping
 from otel_agent_eval.service.options import ScoringOptions
@@ -82,7 +83,7 @@ class Judging:
         """The number of spans that wait for their scores."""
         return len(self._tasks)
 
-    def expect(self, view: SpanView, extract: Extract, span: Span, wrapping: Wrapping) -> Pending:
+    def expect(self, view: SpanView, extract: Extract, span: Span, wrapping: Wrapping, receipt: Receipt) -> Pending:
         """Put a span that assembly has taken on the waiting list."""
         silent = extract.role is Role.LLM and not extract.output_captured
         options = self._options
@@ -91,12 +92,13 @@ class Judging:
             extract=bare(extract),
             resource=wrapping.shell.resource,
             metadata=wrapping.metadata,
-            receipt=wrapping.receipt,
+            receipt=receipt,
             flags=span.flags,
             weight=adjusted_count(view.trace_state),
             matched={name: attribute(view, name) for name in options.matched},
             switch=capture_switch(view) if silent else "",
             digest=digest_of(span),
+            counted=self.spans.was_counted((view.trace_id, view.span_id), span),
             until=self._clock() + options.context_wait + options.score_deadline + _PATIENCE,
         )
         self.spans.wait(pending)
@@ -281,7 +283,8 @@ class Judging:
         )
         try:
             failed = dict.fromkeys(self._options.evaluators, Failed(error_type))
-            self._metrics.record(self._judged(candidate, pending, [failed], self._options.evaluators))
+            if not pending.counted:
+                self._metrics.record(self._judged(candidate, pending, [failed], self._options.evaluators))
         except Exception as error:  # noqa: BLE001 (the span has left, which is what matters)
             self._faults.report("a failure could not be counted", error)
 
@@ -302,6 +305,8 @@ class Judging:
         )
 
     def _publish(self, judged: JudgedSpan, pending: Pending, *, late: bool) -> None:
+        if pending.counted:
+            return
         if late:
             self._metrics.record_late(judged)
         else:

@@ -69,12 +69,12 @@ class Outbox:
                 self._send(gathered)
                 gathered = self._of(span.envelope.metadata)
             gathered.spans.append(span)
-            gathered.receipts.append(span.envelope.receipt)
+            gathered.receipts.append(span.receipt)
             gathered.size += span.size
             self._schedule(gathered)
 
     def publish(self, judged: JudgedSpan, metadata: Mapping[str, str], receipt: Receipt) -> None:
-        """Send the events of a verdict, with the metadata and the receipt of the request that brought its span."""
+        """Send the events of a verdict, with the metadata of its span's request and the span's receipt."""
         if self._events:
             gathered = self._of(metadata)
             receipt.hold()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Collection, Coroutine, Sequence
-from functools import partial
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -78,7 +77,7 @@ class Passage:
     def _receipt(self, entry: Entry | None) -> Receipt:
         if entry is None or not self._journal.durable:
             return Receipt(_nothing)
-        return Receipt(partial(self._journal.settle, entry.mark, AGENT_EVAL))
+        return self._journal.receipt(entry.mark, AGENT_EVAL)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -11,6 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from otel_agent_eval.journal import Journal, Recalled, Receipt
 from otel_agent_eval.service.faults import Faults
+from otel_agent_eval.service.held import keep_only
 from otel_agent_eval.service.scoring import Scoring, Way
 from otel_agent_eval.signals import REQUEST_TYPES, ExportRequest, Payload
 
@@ -35,7 +35,7 @@ async def replay(journal: Journal, scoring: Scoring | None, forward: Forward, re
         while scoring is not None and scoring.bytes > _MOST_HELD:  # noqa: ASYNC110 (it falls for many reasons)
             await asyncio.sleep(_PAUSE)
         payload, mark = recalled.entry.payload, recalled.entry.mark
-        receipt = Receipt(_nothing if recalled.done else partial(journal.settle, mark, reader))
+        receipt = Receipt(_nothing) if recalled.done else journal.receipt(mark, reader)
         request = _decoded(payload)
         if scoring is not None and request is not None:
             try:
@@ -43,7 +43,7 @@ async def replay(journal: Journal, scoring: Scoring | None, forward: Forward, re
             except Exception as error:  # noqa: BLE001 (it stays in the queue, and must not keep the others there)
                 faults.report("a request could not be judged again", error)
                 continue
-        elif not recalled.done and recalled.readers == (reader,) and not await forward(payload):
+        elif not recalled.done and recalled.readers == (reader,) and not await forward(_left(recalled, request)):
             return
         receipt.release()
         replayed += not recalled.done
@@ -59,8 +59,17 @@ async def _judge(scoring: Scoring, recalled: Recalled, request: ExportRequest, r
         if recalled.done:
             await scoring.recall(request)
         else:
-            way = Way(forwarded=len(recalled.readers) > 1, read=True)
+            way = Way(forwarded=len(recalled.readers) > 1, read=True, left=recalled.left)
             await scoring.traces(recalled.entry.payload, request, way, receipt)
+
+
+def _left(recalled: Recalled, request: ExportRequest | None) -> Payload:
+    """Return what has not been forwarded yet of a request."""
+    payload = recalled.entry.payload
+    if recalled.left is None or not isinstance(request, ExportTraceServiceRequest):
+        return payload
+    items = keep_only(request, recalled.left)
+    return Payload(payload.signal, request.SerializeToString(), items, payload.metadata)
 
 
 def _decoded(payload: Payload) -> ExportRequest | None:

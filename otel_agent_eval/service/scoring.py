@@ -1,8 +1,9 @@
 """The way of agents' telemetry: requests are read, spans that hold answers taken out of them, the rest sent on."""
 
 import asyncio
+import itertools
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,10 +37,14 @@ _FEW = 256
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What is done with a request: whether it is forwarded as it came, and whether it is read."""
+    """What is done with a request: whether it is forwarded as it came, and whether it is read.
+
+    Where not None, only the spans at the positions `left` are still to be judged and sent: the others have left.
+    """
 
     forwarded: bool
     read: bool
+    left: Container[int] | None = None
 
 
 @dataclass(slots=True)
@@ -118,9 +123,9 @@ class Scoring:
             else:
                 self._link(span for scope in _scopes(request) for span in scope.spans)
         elif way.forwarded:
-            await self._finish(self._read(request, payload.metadata, receipt), 0)
+            await self._finish(self._read(request, payload.metadata, receipt, way.left), 0)
         else:
-            await self._finish(self._read_and_send(payload, request, receipt), len(payload.body))
+            await self._finish(self._read_and_send(payload, request, receipt, way.left), len(payload.body))
 
     async def logs(self, request: ExportLogsServiceRequest) -> None:
         """Take a request of log records: the content of answers is kept for their spans."""
@@ -176,20 +181,29 @@ class Scoring:
         for resource in request.resource_spans:
             attributes = view_resource(resource.resource)
             for scope in resource.scope_spans:
-                for span in filter(_is_valid, scope.spans):
-                    try:
-                        view = view_span(span, scope, attributes)
-                        extract = read(view, self._options.readers)
-                        if extract.answers or extract.role is Role.LLM:  # it is judged if its sender sends it again
-                            self._link([span])
-                        else:
-                            self._assembler.add_span(view, extract, self._clock())
-                    except Exception as error:  # noqa: BLE001 (the span itself has left)
-                        self._faults.report("a span could not be recalled", error)
+                for span in scope.spans:
+                    self._recall_span(span, scope, attributes)
                     await self._turns.pause()
 
-    async def _read_and_send(self, payload: Payload, request: ExportTraceServiceRequest, receipt: Receipt) -> None:
-        changes = await self._read(request, payload.metadata, receipt)
+    def _recall_span(self, span: Span, scope: ScopeSpans, resource: Mapping[str, Any]) -> None:
+        """Learn from a span that has left; an answer is not counted again, yet judged if its sender sends it again."""
+        if not _is_valid(span):
+            return
+        try:
+            view = view_span(span, scope, resource)
+            extract = read(view, self._options.readers)
+            if extract.answers or extract.role is Role.LLM:
+                self._judging.spans.remember_counted((view.trace_id, view.span_id), span)
+                self._link([span])
+            else:
+                self._assembler.add_span(view, extract, self._clock())
+        except Exception as error:  # noqa: BLE001 (the span itself has left)
+            self._faults.report("a span could not be recalled", error)
+
+    async def _read_and_send(
+        self, payload: Payload, request: ExportTraceServiceRequest, receipt: Receipt, left: Container[int] | None
+    ) -> None:
+        changes = await self._read(request, payload.metadata, receipt, left)
         if changes:
             remove(request, changes.taken)
             items = payload.items - sum(len(indices) for _, _, indices in changes.taken)
@@ -198,35 +212,46 @@ class Scoring:
             self._outbox.send(payload, receipt)
 
     async def _read(
-        self, request: ExportTraceServiceRequest, metadata: Mapping[str, str], receipt: Receipt
+        self,
+        request: ExportTraceServiceRequest,
+        metadata: Mapping[str, str],
+        receipt: Receipt,
+        left: Container[int] | None,
     ) -> _Changes:
         """Hand the spans to assembly; in annotate mode hold copies of those that wait, and say where they were."""
-        changes = _Changes()
+        changes, positions = _Changes(), itertools.count()
         for r, resource in enumerate(request.resource_spans):
-            wrapping = Wrapping(resource, metadata, receipt)
+            wrapping = Wrapping(resource, metadata)
             for s, scope in enumerate(resource.scope_spans):
                 taken: list[int] = []
                 envelope: Envelope | None = None
                 marked = self._may_hold_content(_encoding_around(scope, resource))
                 for index, span in enumerate(scope.spans):
-                    try:
-                        if not marked and not self._may_hold_content(span.SerializeToString()):
-                            self._link([span])  # to read a plain span would take twenty times as long
-                            pending = None
-                        else:
-                            pending = self._read_span(span, scope, wrapping, changes)
-                        if pending is not None and self._options.mode == "annotate":
-                            envelope = envelope or wrapping.of(scope)
-                            self._judging.hold(pending, hold(span, envelope))
-                            taken.append(index)
-                    except Exception as error:  # noqa: BLE001 (the span leaves as it came)
-                        self._faults.report("a span could not be read; it is sent on unjudged", error)
+                    position = next(positions)
+                    if has_left := left is not None and position not in left:
+                        taken.append(index)
+                    if not marked and not self._may_hold_content(span.SerializeToString()):
+                        self._link([span])  # to read a plain span would take twenty times as long
+                    elif has_left:
+                        self._recall_span(span, scope, wrapping.attributes)
+                    else:
+                        try:
+                            with receipt.part(position) as part:
+                                pending = self._read_span(span, scope, wrapping, changes, part)
+                                if pending is not None and self._options.mode == "annotate":
+                                    envelope = envelope or wrapping.of(scope)
+                                    self._judging.hold(pending, hold(span, envelope, part))
+                                    taken.append(index)
+                        except Exception as error:  # noqa: BLE001 (the span leaves as it came)
+                            self._faults.report("a span could not be read; it is sent on unjudged", error)
                     await self._turns.pause()
                 if taken:
                     changes.taken.append((r, s, taken))
         return changes
 
-    def _read_span(self, span: Span, scope: ScopeSpans, wrapping: Wrapping, changes: _Changes) -> Pending | None:
+    def _read_span(
+        self, span: Span, scope: ScopeSpans, wrapping: Wrapping, changes: _Changes, receipt: Receipt
+    ) -> Pending | None:
         """Read a span and return what it waits for, if it does."""
         if not _is_valid(span):
             return None
@@ -247,7 +272,7 @@ class Scoring:
             return None
         if not self._assembler.add_span(view, extract, self._clock()):
             return None
-        return self._judging.expect(view, extract, span, wrapping)
+        return self._judging.expect(view, extract, span, wrapping, receipt)
 
     async def _read_logs(self, request: ExportLogsServiceRequest) -> None:
         for resource in request.resource_logs:

@@ -14,7 +14,9 @@ from otel_agent_eval.service.held import HeldSpan
 
 _SILENT = 20_000
 """Spans that left without content, for which log records may still come."""
-_JUDGED = 4_000
+_COUNTED = 50_000
+"""Answers of before a restart that are not counted again when they are sent again."""
+_JUDGED = 10_000
 """Spans whose verdict is kept for when they are sent again: a sender that missed its answer does so within seconds."""
 
 Key = tuple[str, str]
@@ -26,7 +28,8 @@ class Pending:
     """What must be known of a span when its verdict comes.
 
     `extract` says who answered, without any text. `digest` tells the same span sent again from another with the same
-    ids. `until` is when it leaves, come what may. `held` is empty in side mode and once the span has left. `receipt` is
+    ids. `counted`: it was judged before a restart, and its verdict is neither counted nor published again. `until` is
+    when it leaves, come what may. `held` is empty in side mode and once the span has left. `receipt` is
     held while the span is on the waiting list.
     """
 
@@ -40,6 +43,7 @@ class Pending:
     matched: Mapping[str, object]
     switch: str
     digest: int
+    counted: bool
     until: float
     held: list[HeldSpan] = field(default_factory=list)
 
@@ -51,6 +55,7 @@ class Spans:
         self.waiting: dict[Key, Pending] = {}  # roughly in order of `until`
         self._silent: OrderedDict[Key, Pending] = OrderedDict()
         self._judged: OrderedDict[Key, tuple[int, JudgedSpan]] = OrderedDict()
+        self._counted: OrderedDict[Key, int] = OrderedDict()
         self.held_bytes = 0
 
     def wait(self, pending: Pending) -> None:
@@ -116,6 +121,16 @@ class Spans:
         """Return the verdict on a span that was sent before, this very one."""
         digest, judged = self._judged.get(key, (0, None))
         return judged if judged is not None and digest == digest_of(span) else None
+
+    def remember_counted(self, key: Key, span: Span) -> None:
+        """Keep in mind that a span was judged by an earlier process."""
+        self._counted[key] = digest_of(span)
+        if len(self._counted) > _COUNTED:
+            self._counted.popitem(last=False)
+
+    def was_counted(self, key: Key, span: Span) -> bool:
+        """Whether an earlier process judged a span, this very one."""
+        return key in self._counted and self._counted[key] == digest_of(span)
 
 
 def bare(extract: Extract) -> Extract:

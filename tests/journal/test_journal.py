@@ -189,7 +189,7 @@ async def test_records_are_recalled_with_what_became_of_them(tmp_path: Path) -> 
         first = await journal.append(payload(1), ["a", "judge"])
         await journal.append(payload(2), ["judge"])
         await journal.append(payload(3), ["a"])
-        journal.settle(first.mark, "judge")
+        journal.receipt(first.mark, "judge").release()
         await take_all(journal.cursor("a"))
     async with opened(tmp_path, recalling["limits"], recalling={"judge"}) as journal:
         found = [recalled async for recalled in journal.recall("judge")]
@@ -197,7 +197,7 @@ async def test_records_are_recalled_with_what_became_of_them(tmp_path: Path) -> 
             (1, ("a", "judge"), True),
             (2, ("judge",), False),
         ]
-        journal.settle(found[1].entry.mark, "judge")
+        journal.receipt(found[1].entry.mark, "judge").release()
     async with opened(tmp_path, recalling["limits"], recalling={"judge"}) as journal:
         assert not [recalled async for recalled in journal.recall("judge")]
 

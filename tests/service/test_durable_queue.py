@@ -99,6 +99,51 @@ async def test_side_mode_loses_no_score_and_sends_nothing_twice(otlp_sink: OtlpS
     assert len(otlp_sink.spans()) == 1
 
 
+@pytest.mark.parametrize("mode", ["annotate", "side"])
+async def test_of_a_request_taken_apart_only_what_was_not_judged_is_judged_and_sent_again(
+    otlp_sink: OtlpSink, tmp_path: Path, mode: str
+) -> None:
+    judged, plain = answer("You are rude"), span()
+    waits = answer("Paris.", parent_span_id=b"2" * 8)  # for its parent
+    unknown = b"\xfa\x3e\x03abc"  # field 1007
+    waits.MergeFromString(unknown)
+    async with running(otlp_sink, mode=mode, context_wait="60s", change=on_disk(tmp_path)) as live:
+        await live.send(traces(plain, waits, judged))
+        await arrived(otlp_sink, Signal.LOGS, 1)
+        await arrived(otlp_sink, Signal.TRACES, 3 if mode == "side" else 2)
+        await kill(live, "otlphttp/0")
+        before = Counter(item.span_id for item in otlp_sink.spans())
+    assert before == Counter([plain.span_id, judged.span_id] + ([waits.span_id] if mode == "side" else []))
+    with OtlpSink() as next_sink:
+        async with running(next_sink, mode=mode, context_wait="1s", change=on_disk(tmp_path)) as live:
+            await arrived(next_sink, Signal.LOGS, 1)
+            if mode == "annotate":
+                await arrived(next_sink, Signal.TRACES, 1)
+            assert await live.metric("agent_eval_evaluations_total") == 1
+        assert [event.span_id for event in next_sink.logs()] == [waits.span_id]
+        assert [item.span_id for item in next_sink.spans()] == ([waits.span_id] if mode == "annotate" else [])
+        assert all(unknown in item.SerializeToString() for item in next_sink.spans())
+
+
+async def test_what_was_forwarded_of_a_request_is_not_forwarded_again_though_nobody_judges_any_more(
+    otlp_sink: OtlpSink, tmp_path: Path
+) -> None:
+    def unjudged(config: dict[str, Any]) -> None:
+        on_disk(tmp_path)(config)
+        for pipeline in config["service"]["pipelines"].values():
+            pipeline.pop("processors", None)
+
+    slow = answer("sleep 2 Paris.")
+    async with running(otlp_sink, change=on_disk(tmp_path)) as live:
+        await live.send(traces(span(), slow, span()))
+        await arrived(otlp_sink, Signal.TRACES, 2)
+        await kill(live, "otlphttp/0")
+    with OtlpSink() as next_sink:
+        async with running(next_sink, change=unjudged):
+            await arrived(next_sink, Signal.TRACES, 1)
+        assert [item.span_id for item in next_sink.spans()] == [slow.span_id]
+
+
 async def test_content_and_documents_that_came_before_the_restart_are_known_after_it(
     otlp_sink: OtlpSink, tmp_path: Path
 ) -> None:
