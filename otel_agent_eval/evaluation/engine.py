@@ -23,22 +23,33 @@ Observe = Callable[[str, float], None]
 class Engine:
     """Runs evaluators over interactions; each worker takes batches, and slices of long interactions, from one queue.
 
-    Give every worker the same evaluators. Use `start`, any number of concurrent `evaluate`, then `close`.
+    Give every worker the same evaluators. `order` names them, the most important first: where there is too much to do,
+    those at its end are left out. Use `start`, any number of concurrent `evaluate`, then `close`.
     """
 
     evaluators: Mapping[str, Description]
 
-    def __init__(self, workers: Sequence[Worker], limits: Limits | None = None, observe: Observe | None = None) -> None:
+    def __init__(
+        self,
+        workers: Sequence[Worker],
+        limits: Limits | None = None,
+        observe: Observe | None = None,
+        order: Sequence[str] = (),
+    ) -> None:
         self._workers = workers
         self._observe = observe
-        self._jobs = Jobs(limits or Limits())
+        self._jobs = Jobs(limits or Limits(), order)
         self._tasks: list[asyncio.Task[None]] = []
         self.evaluators = {}
 
     async def start(self) -> None:
         """Load the models; then `evaluators` says what there is. Raises `ModelError`."""
-        for worker in self._workers:
-            self.evaluators = {description.name: description for description in await worker.start()}
+        started = await asyncio.gather(*(worker.start() for worker in self._workers), return_exceptions=True)
+        for outcome in started:
+            if isinstance(outcome, BaseException):
+                await self.close()  # the others must not be left behind
+                raise outcome
+            self.evaluators = {description.name: description for description in outcome}
         self._tasks = [asyncio.create_task(self._work(worker)) for worker in self._workers]
 
     async def close(self) -> None:
@@ -54,6 +65,15 @@ class Engine:
         """Interactions that wait or are in work."""
         return len(self._jobs)
 
+    @property
+    def up(self) -> int:
+        """Workers that can judge now."""
+        return sum(worker.down is None for worker in self._workers)
+
+    def forget_late(self) -> None:
+        """Give up what is only to be judged when there is time, to free its memory."""
+        self._jobs.forget_late()
+
     async def evaluate(
         self,
         interaction: Interaction,
@@ -63,8 +83,9 @@ class Engine:
     ) -> dict[str, Evaluation]:
         """Judge one interaction and return an evaluation for each name in `decisions`, in that order.
 
-        `timeout` is in seconds. What has not come by then is `deadline` in the answer; with `late` it is still judged
-        when nothing fresh waits, and handed to `late`. Without room it is `overloaded`, at once.
+        `timeout` is in seconds. What has not come by then is `deadline` in the answer, or `failed` where no worker is
+        up; what cannot come by then is `overloaded`, without waiting. With `late` either is still judged when nothing
+        fresh waits, and handed to `late`. Without room it is `overloaded`, at once.
         """
         interaction = bounded(interaction)
         answer: dict[str, Evaluation] = {}
@@ -82,9 +103,12 @@ class Engine:
     async def _judged(
         self, interaction: Interaction, thresholds: Mapping[str, float], seconds: float | None, late: Late | None
     ) -> dict[str, Evaluation]:
-        job = Job(interaction, thresholds, late, asyncio.get_running_loop().create_future())
+        names = sorted(thresholds, key=self._jobs.rank)
+        done = asyncio.get_running_loop().create_future()
+        job = Job(interaction, {name: thresholds[name] for name in names}, late, done)
         if not self._jobs.admit(job):
             return dict.fromkeys(thresholds, Skipped(Reason.OVERLOADED))
+        self._jobs.shed(self._planned)
         try:
             await asyncio.wait([job.done], timeout=seconds)
         except asyncio.CancelledError:
@@ -92,8 +116,18 @@ class Engine:
             raise
         finally:
             self._jobs.leave(job)
-        missing = dict.fromkeys(thresholds.keys() - job.results.keys(), Skipped(Reason.DEADLINE))
-        return {**job.results, **missing}
+        return {name: job.results.get(name) or self._unjudged(job, name) for name in thresholds}
+
+    def _unjudged(self, job: Job, name: str) -> Evaluation:
+        if name in job.shed:
+            return Skipped(Reason.OVERLOADED)
+        endings = [worker.down for worker in self._workers]
+        return Failed(endings[0].value) if endings[0] and all(endings) else Skipped(Reason.DEADLINE)
+
+    @property
+    def _planned(self) -> int:
+        """The workers to plan with: one that is down comes back."""
+        return max(1, self.up)
 
     async def _work(self, worker: Worker) -> None:
         current: Job | None = None
@@ -102,27 +136,30 @@ class Engine:
             await worker.ready()
             if current is None:
                 await self._jobs.arrival()
-            await self._judge_batch(worker, self._jobs.next_batch(current))
+            await self._judge_batch(worker, self._jobs.next_batch(current, self._planned))
             job = self._jobs.next_long(current)
             if job is not None:
                 begun = await self._judge_slice(worker, job, resume=begun and job is current)
                 current = job if begun or (job.missing and job.wanted) else None
                 if current is None:
-                    self._jobs.remove(job)
+                    self._jobs.give_back(job)
 
     async def _judge_batch(self, worker: Worker, batch: list[Job]) -> None:
-        for name in dict.fromkeys(name for job in batch for name in job.missing):
-            jobs = [job for job in batch if name in job.missing and job.wanted]
+        """Judge jobs by one evaluator after the other; when pressed, by the first only."""
+        for name in sorted({name for job in batch for name in job.todo}, key=self._jobs.rank):
+            jobs = [job for job in batch if name in job.todo and job.wanted]
             if jobs:
                 await self._ask(name, jobs, worker.submit(name, [job.interaction for job in jobs]))
+            if self._jobs.pressed(self._planned):
+                break
         for job in batch:
-            self._jobs.remove(job)
+            self._jobs.give_back(job)
 
     async def _judge_slice(self, worker: Worker, job: Job, *, resume: bool) -> bool:
         """Judge a long job by the next of its evaluators, for a slice of time; tell whether that takes longer."""
         if not job.wanted:
             return False
-        name = job.missing[0]
+        name = job.todo[0]
         return await self._ask(name, [job], worker.resume() if resume else worker.begin(name, job.interaction))
 
     async def _ask(self, name: str, jobs: list[Job], verdicts: Awaitable[Verdicts | None]) -> bool:
@@ -135,6 +172,8 @@ class Engine:
         except Exception as error:  # noqa: BLE001 (the boundary broke; the queue must go on)
             _log.error("model worker broke its contract", extra={"evaluator": name, "error_type": type(error).__name__})
             pairs, seconds = [(job, Failed(type(error).__name__)) for job in jobs], 0.0
+        if seconds > 0 and not all(isinstance(evaluation, Failed) for _, evaluation in pairs):
+            self._jobs.costs.learn(name, sum(job.work for job in jobs), seconds)
         for job, evaluation in pairs:
             self._settle(job, name, evaluation)
             _tell(self._observe, name, seconds)
@@ -147,8 +186,8 @@ class Engine:
         job.results[name] = judged
         if job.left:
             _tell(job.late, name, judged)
-        elif not job.missing and not job.done.done():
-            job.done.set_result(None)
+        elif not job.todo:
+            job.finish()
 
 
 def _tell(callback: Callable[_P, None] | None, *args: _P.args, **kwargs: _P.kwargs) -> None:

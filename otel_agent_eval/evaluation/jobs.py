@@ -1,15 +1,25 @@
-"""The interactions that wait to be judged, and which of them goes next."""
+"""The interactions that wait to be judged, which of them goes next, and what is left out when there are too many."""
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Mapping
+from bisect import insort
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
+from otel_agent_eval.evaluation.costs import Costs
 from otel_agent_eval.evaluation.evaluation import Evaluation
 from otel_agent_eval.evaluation.interaction import Interaction
 
 Late = Callable[[str, Evaluation], None]
 """Takes what came after the deadline: the evaluator's name and its evaluation."""
+
+_HANDLING = 200
+"""An answer costs about as much as so many characters before any of its text is read."""
+_USABLE = 0.8
+"""The share of the time until the deadline that is planned with: the rest is for what estimates do not know."""
+_CALM = 0.25
+"""Up to this share of what can be done in time, answers are judged one after the other, by all their evaluators."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +30,7 @@ class Limits:
     - `batch`, `characters`: most interactions of a batch, and most text. A CPU gains nothing from large batches, and
       all of a batch wait for its last. A longer interaction goes alone, in slices; between them batches have a turn.
     - `linger`: seconds that an idle worker waits for company for the first interaction of a batch.
+    - `patience`: seconds for which interactions are waited for; evaluations that cannot be done by then are left out.
     """
 
     capacity: int = 1024
@@ -27,14 +38,16 @@ class Limits:
     batch: int = 4
     characters: int = 20_000
     linger: float = 0.002
+    patience: float = inf
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """An interaction on its way.
+    """An interaction on its way; `thresholds` names its evaluators, the most important first.
 
-    `done` resolves when all its evaluators have spoken; `left` says that nobody waits for it any more. `size` counts
-    characters to be read, `held` all that are held: of long conversations little is read.
+    `done` resolves when all its evaluators have spoken or were `shed`; `left` says that nobody waits for it any more;
+    `in_work`, that a worker has it. `size` counts characters to be read, `held` all that are held: of long
+    conversations little is read.
     """
 
     interaction: Interaction
@@ -42,7 +55,10 @@ class Job:
     late: Late | None
     done: asyncio.Future[None]
     results: dict[str, Evaluation] = field(default_factory=dict)
+    shed: set[str] = field(default_factory=set)
     left: bool = False
+    in_work: bool = False
+    number: int = 0
     size: int = field(init=False)
     held: int = field(init=False)
 
@@ -53,21 +69,36 @@ class Job:
         self.held = self.size + sum(len(turn.text) for turn in one.turns)
 
     @property
+    def work(self) -> int:
+        """What it costs to judge it, in characters."""
+        return self.size + _HANDLING
+
+    @property
     def missing(self) -> list[str]:
         """The evaluators that have not spoken."""
         return [name for name in self.thresholds if name not in self.results]
+
+    @property
+    def todo(self) -> list[str]:
+        """The evaluators to ask: those not shed while somebody waits, all that are missing when nobody does."""
+        return [name for name in self.missing if self.left or name not in self.shed]
 
     @property
     def wanted(self) -> bool:
         """Whether anybody would hear of its evaluations."""
         return not self.left or self.late is not None
 
+    def finish(self) -> None:
+        """Let who waits for it know that there is nothing more to wait for."""
+        if not self.done.done():
+            self.done.set_result(None)
+
 
 @dataclass(slots=True)
 class _Lane:
     """Jobs that somebody waits for, and late ones, the oldest first."""
 
-    fresh: deque[Job] = field(default_factory=deque)
+    fresh: list[Job] = field(default_factory=list)
     late: deque[Job] = field(default_factory=deque)
 
 
@@ -76,49 +107,104 @@ class Jobs:
 
     Of what somebody waits for the newest goes first: under overload the oldest are about to leave, and work on them
     would come too late. What nobody waits for any more goes when there is nothing else.
+
+    Where so much waits that it is `pressed`, the most important evaluator goes first, for all that wait, and `shed`
+    leaves out what cannot be done in time, the least important first. `order` names evaluators, the most important
+    first; those that it does not name are less important than any.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, order: Sequence[str] = (), costs: Costs | None = None) -> None:
+        self.costs = costs or Costs()
         self._limits = limits
+        self._rank = {name: rank for rank, name in enumerate(order)}
         self._short = _Lane()
         self._long = _Lane()
         self._all: set[Job] = set()
         self._held = 0
+        self._number = 0
+        self._waiting: Counter[str] = Counter()  # the work of fresh short jobs, by evaluator
         self._arrived = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._all)
 
+    def rank(self, name: str) -> int:
+        """Return the place of an evaluator among the others; the most important has the lowest."""
+        return self._rank.get(name, len(self._rank))
+
+    @property
+    def backlog(self) -> float:
+        """An estimate of the seconds that one worker would need for what somebody waits for, long ones aside."""
+        return sum(self.costs.seconds(name, work) for name, work in self._waiting.items())
+
+    def pressed(self, workers: int) -> bool:
+        """Whether so much waits that what matters most must go first."""
+        return self.backlog > _CALM * self._feasible(workers)
+
     def admit(self, job: Job) -> bool:
         """Take a job in, if there is room; late ones make room."""
         while not self._has_room(job) and (late := self._long.late or self._short.late):
-            self.remove(late.popleft())
+            self._remove(late.popleft())
         if not self._has_room(job):
             return False
+        self._number += 1
+        job.number = self._number
         self._all.add(job)
         self._held += job.held
-        self._lane(job).fresh.append(job)
+        self._enter(job)
         self._arrived.set()
         return True
 
-    def remove(self, job: Job) -> None:
-        """Forget a job: it is done with, or given up."""
-        self._all.remove(job)
-        self._held -= job.held
+    def shed(self, workers: int) -> None:
+        """Leave out what so many workers cannot do in time: the least important first, of that the oldest.
+
+        The first evaluator of the newest job stays: it goes next. Long jobs are not counted; they have slices only.
+        """
+        excess = self.backlog - self._feasible(workers)
+        if excess <= 0:
+            return
+        names = [name for name in sorted(self._waiting, key=self.rank, reverse=True) if self.costs.seconds(name, 1)]
+        kept = self._short.fresh[-1]
+        for name in names:
+            for job in list(self._short.fresh):
+                todo = job.todo
+                if name not in todo or (job is kept and name == todo[0]):
+                    continue
+                job.shed.add(name)
+                self._waiting[name] -= job.work
+                if len(todo) == 1:
+                    self._short.fresh.remove(job)
+                    job.finish()
+                excess -= self.costs.seconds(name, job.work)
+                if excess <= 0:
+                    return
 
     def leave(self, job: Job) -> None:
         """Note that nobody waits for a job any more."""
+        if not job.in_work:
+            self._exit(job)
         job.left = True
-        fresh = self._lane(job).fresh
-        if job in fresh:
-            fresh.remove(job)
-            self._put_back(job)
+        if not job.in_work:
+            self._put_by(job)
+
+    def give_back(self, job: Job) -> None:
+        """Take back a job that a worker had."""
+        job.in_work = False
+        if job.left:
+            self._put_by(job)
+        elif job.todo:
+            self._enter(job)
+
+    def forget_late(self) -> None:
+        """Forget what nobody waits for."""
+        for lane in (self._short, self._long):
+            while lane.late:
+                self._remove(lane.late.popleft())
 
     def give_up(self) -> None:
         """Let all who wait for a job know that it will not be done."""
         for job in self._all:
-            if not job.done.done():
-                job.done.set_result(None)
+            job.finish()
 
     async def arrival(self) -> None:
         """Wait until there is a job to do."""
@@ -127,37 +213,84 @@ class Jobs:
             await self._arrived.wait()
             await asyncio.sleep(self._limits.linger)
 
-    def next_batch(self, current: Job | None) -> list[Job]:
-        """Take short jobs; `current` is the long one that the worker is at."""
-        someone_waits = self._short.fresh or self._long.fresh or (current is not None and not current.left)
-        queue = self._short.fresh if someone_waits else self._short.late
-        batch: list[Job] = []
-        room = self._limits.characters
-        while queue and len(batch) < self._limits.batch and room >= queue[-1].size:
-            batch.append(queue.pop())
-            room -= batch[-1].size
-        return batch
+    def next_batch(self, current: Job | None, workers: int) -> list[Job]:
+        """Take short jobs, no more than one of so many workers should; `current` is the long one that it is at.
+
+        When pressed they are alike in the evaluator that goes first.
+        """
+        fresh = self._short.fresh
+        if not (fresh or self._long.fresh or (current is not None and not current.left)):
+            return self._taken(reversed(self._short.late), len(self._short.late), workers)
+        if self.pressed(workers):
+            first = min((job.todo[0] for job in fresh), key=self.rank)
+            alike = [job for job in fresh if job.todo[0] == first]
+            return self._taken(reversed(alike), len(alike), workers)
+        return self._taken(reversed(fresh), len(fresh), workers)
 
     def next_long(self, current: Job | None) -> Job | None:
-        """Choose the long job to work at; `current`, the one begun, is put back if it is another."""
+        """Choose the long job to work at; `current`, the one begun, is given back if it is another."""
         if current is not None and not current.left:
             return current
         if self._long.fresh:
             if current is not None:
-                self._put_back(current)
-            return self._long.fresh.pop()
-        if self._short.fresh:
+                self.give_back(current)
+            job = self._long.fresh.pop()
+        elif self._short.fresh:
             return None
-        return current or (self._long.late.pop() if self._long.late else None)
-
-    def _put_back(self, job: Job) -> None:
-        if job.wanted:
-            self._lane(job).late.append(job)
+        elif current is not None or not self._long.late:
+            return current
         else:
-            self.remove(job)
+            job = self._long.late.pop()
+        job.in_work = True
+        return job
+
+    def _taken(self, jobs: Iterable[Job], count: int, workers: int) -> list[Job]:
+        """Take from the first of `count` jobs on, as many as make a batch."""
+        batch: list[Job] = []
+        room, most = self._limits.characters, min(self._limits.batch, -(-count // workers))
+        for job in jobs:
+            if len(batch) == most or job.size > room:
+                break
+            batch.append(job)
+            room -= job.size
+        for job in batch:
+            self._exit(job)
+            job.in_work = True
+        return batch
+
+    def _enter(self, job: Job) -> None:
+        lane = self._lane(job)
+        insort(lane.fresh, job, key=lambda one: one.number)
+        if lane is self._short:
+            self._waiting.update(dict.fromkeys(job.todo, job.work))
+
+    def _exit(self, job: Job) -> None:
+        """Take a job out of where it waits, if it does."""
+        lane = self._lane(job)
+        if job.left:
+            lane.late.remove(job)
+        elif job in lane.fresh:
+            lane.fresh.remove(job)
+            if lane is self._short:
+                self._waiting.subtract(dict.fromkeys(job.todo, job.work))
+
+    def _put_by(self, job: Job) -> None:
+        """Keep a job that nobody waits for until there is time for it, or forget it."""
+        if job.wanted and job.todo:
+            self._lane(job).late.append(job)
+            self._arrived.set()
+        else:
+            self._remove(job)
+
+    def _remove(self, job: Job) -> None:
+        self._all.remove(job)
+        self._held -= job.held
 
     def _lane(self, job: Job) -> _Lane:
         return self._long if job.size > self._limits.characters else self._short
 
     def _has_room(self, job: Job) -> bool:
         return len(self._all) < self._limits.capacity and self._held + job.held <= self._limits.held
+
+    def _feasible(self, workers: int) -> float:
+        return _USABLE * self._limits.patience * workers
