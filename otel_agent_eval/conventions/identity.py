@@ -31,6 +31,9 @@ _CONVERSATION = (
 _TOOL_REASONS = ("tool_calls", "tool_call", "tool_use", "function_call")
 _RESPONSE = ("gen_ai.response.id", "ai.response.id", "llm.response.id", "llm.openai.id")
 
+IDENTITY_KEYS = (*_MODEL, *_AGENT, *_TOOL, *_CONVERSATION, *_RESPONSE)
+"""Everything that is read here: names and ids, never content."""
+
 
 def model_of(span: SpanView) -> str:
     """Name the model that answered, by its response where that is told, else the one that was asked for."""

@@ -59,17 +59,26 @@ def content_filter(readers: Sequence[Reader]) -> Callable[[bytes], bool]:
     A plug-in names the beginnings of its keys in an attribute `markers`, a sequence of strings, on its function; where
     one names none, every request may hold its content.
     """
-    plugins = [reader for reader in readers if not getattr(reader, "__module__", "").startswith(_BUILT_IN)]
-    if not plugins:
+    extra = plugin_markers(readers)
+    if extra is None:
+        return lambda _raw: True
+    if not extra:
         return could_hold_content
-    extra: list[str] = []
-    for plugin in plugins:
-        markers = getattr(plugin, "markers", None)
-        if not markers:
-            return lambda _raw: True
-        extra += [str(marker) for marker in markers]
     pattern = _pattern((*MARKERS, *extra))
     return lambda raw: pattern.search(raw) is not None or b"gen_ai." in raw
+
+
+def plugin_markers(readers: Sequence[Reader]) -> tuple[str, ...] | None:
+    """Return how the names begin that the plug-ins among the readers read; None where one of them does not say."""
+    extra: list[str] = []
+    for reader in readers:
+        if getattr(reader, "__module__", "").startswith(_BUILT_IN):
+            continue
+        markers = getattr(reader, "markers", None)
+        if not markers:
+            return None
+        extra += [str(marker) for marker in markers]
+    return tuple(extra)
 
 
 def _pattern(markers: Iterable[str]) -> re.Pattern[bytes]:

@@ -64,7 +64,7 @@ _WORDS: Mapping[str, Role] = {
 }
 
 # In order of trust: LangSmith calls its retrievers' operation "embeddings", but says what they are.
-_KEYS = (
+KIND_KEYS = (
     "langsmith.span.kind",
     "openinference.span.kind",
     "langfuse.observation.type",
@@ -133,7 +133,7 @@ def role_of(span: SpanView) -> Role:
     If any convention calls it an evaluator or a guardrail it is one, whatever another says: their texts must not be
     judged again.
     """
-    stated = [_word(span.attributes.get(key)) for key in _KEYS]
+    stated = [_word(span.attributes.get(key)) for key in KIND_KEYS]
     component = _haystack(span.attributes.get("haystack.component.type"))
     if span.scope == "openinference.instrumentation.haystack" and span.name.endswith("PromptBuilder.run"):
         component = Role.PROMPT  # some versions call it a model call

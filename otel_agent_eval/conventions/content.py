@@ -1,0 +1,184 @@
+"""Which attributes hold what was asked, answered or retrieved, told by their names.
+
+A list of what holds content would leak with the next version of any instrumentation. So names are taken for content
+unless they are known to be none: in the namespaces of the conventions, which are the readers' own marks, only what
+`PLAIN` names is not content, and numbers and truth values where `ALWAYS` does not name them.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from enum import Enum, auto
+from functools import lru_cache
+from typing import Any, Final
+
+import re2
+
+from otel_agent_eval.conventions.extract import Reader
+from otel_agent_eval.conventions.identity import IDENTITY_KEYS
+from otel_agent_eval.conventions.markers import MARKERS, plugin_markers
+from otel_agent_eval.conventions.pairs import PAIRS
+from otel_agent_eval.conventions.roles import KIND_KEYS
+
+_REMEMBERED: Final = 8192  # names; those with an index have no end
+
+PLAIN: Final = (
+    *(*IDENTITY_KEYS, *KIND_KEYS),
+    # indexed messages, tools and documents: who speaks, and ids and scores
+    *("gen_ai.prompt.#.role", "gen_ai.prompt.#.tool_call_id", "gen_ai.completion.#.role"),
+    *("gen_ai.completion.#.finish_reason", "gen_ai.prompt.#.tool_calls.#.id", "gen_ai.prompt.#.tool_calls.#.name"),
+    *("gen_ai.completion.#.tool_calls.#.id", "gen_ai.completion.#.tool_calls.#.name"),
+    *("llm.input_messages.#.message.role", "llm.input_messages.#.message.tool_call_id"),
+    *("llm.input_messages.#.message.tool_calls.#.tool_call.function.name", "llm.output_messages.#.message.role"),
+    *(
+        "llm.input_messages.#.message.tool_calls.#.tool_call.id",
+        "llm.output_messages.#.message.tool_calls.#.tool_call.id",
+    ),
+    *("llm.output_messages.#.message.tool_calls.#.tool_call.function.name", "retrieval.documents.#.document.id"),
+    *("llm.input_messages.#.message.contents.#.message_content.type", "retrieval.documents.#.document.score"),
+    *("llm.output_messages.#.message.contents.#.message_content.type", "reranker.output_documents.#.document.id"),
+    *("reranker.output_documents.#.document.score", "db.query.result.id", "db.query.result.score"),
+    *("db.query.result.distance", "db.search.result.id", "db.search.result.score", "db.search.result.distance"),
+    # OpenTelemetry
+    *("gen_ai.provider.name", "gen_ai.system", "gen_ai.framework", "gen_ai.output.type", "gen_ai.agent.id"),
+    *("gen_ai.agent.version", "gen_ai.agent.call.id", "gen_ai.tool.type", "gen_ai.tool.call.id", "gen_ai.tool.status"),
+    *("gen_ai.data_source.id", "gen_ai.workflow.name", "gen_ai.step.name", "gen_ai.task.name", "gen_ai.task.id"),
+    *("gen_ai.task.parent.id", "gen_ai.task.status", "gen_ai.response.finish_reason", "gen_ai.response.finish_reasons"),
+    *("gen_ai.request.reasoning_effort", "gen_ai.request.encoding_formats", "gen_ai.token.type", "gen_ai.prompt.id"),
+    *("gen_ai.prompt.name", "gen_ai.prompt.version", "gen_ai.openai.request.response_format", "openai.api.type"),
+    *("gen_ai.openai.*system_fingerprint", "gen_ai.openai.*service_tier", "openai.*system_fingerprint"),
+    *("openai.*service_tier", "gen_ai.evaluation.name", "gen_ai.evaluation.score.*", "mcp.method.name"),
+    *("mcp.session.id", "mcp.protocol.version"),
+    # others
+    *("openinference.project.name", "evaluations.#.evaluation.name", "evaluations.#.evaluation.label"),
+    *("evaluations.#.evaluation.annotator_kind", "evaluations.#.evaluation.identifier", "input.mime_type"),
+    *("output.mime_type", "llm.provider", "llm.system", "llm.finish_reason", "llm.*.object", "llm.*.service_tier"),
+    *("llm.*.system_fingerprint", "ai.operationId", "ai.model.provider", "ai.response.finishReason", "ai.finishReason"),
+    *("ai.response.timestamp", "ai.settings.output", "ai.telemetry.functionId", "ai.telemetry.metadata.userId"),
+    *("ai.observability.record_id", "ai.observability.app_id", "ai.observability.app_name"),
+    *("ai.observability.app_version", "ai.observability.run.name", "traceloop.entity.name", "traceloop.entity.path"),
+    *("traceloop.workflow.name", "traceloop.association.properties.user_id", "langfuse.user.id", "langfuse.release"),
+    *("langfuse.environment", "langfuse.version", "langfuse.observation.level", "langfuse.observation.usage_details"),
+    *("langfuse.observation.cost_details", "langsmith.trace.name", "langsmith.trace.session_name"),
+    *("langsmith.trace.id", "langsmith.metadata.user_id", "mlflow.traceRequestId", "mlflow.spanFunctionName"),
+    *("mlflow.chat.tokenUsage", "mlflow.message.format", "mlflow.spanLogLevel", "mlflow.experimentId"),
+    *("gcp.vertex.agent.event_id", "gcp.vertex.agent.invocation_id", "logfire.version", "logfire.span_type"),
+    *("logfire.msg_template", "haystack.component.name", "haystack.component.type", "litellm.call_id"),
+    *(
+        "monocle_apptrace.version",
+        "entity.#.name",
+        "entity.#.type",
+        "langwatch.user.id",
+        "anthropic.message.stop_reason",
+    ),
+    # names without a namespace
+    *("role", "id", "index", "type", "finish_reason", "finish_type", "error_code", "event.name", "user_id", "task_id"),
+    *("session_id", "thread_id", "task_key", "crew_id", "crew_key", "tenant", "team", "region", "environment", "env"),
+    *("version", "level", "severity", "logger", "status"),
+)
+"""Names, ids and settings that hold no content; `*` is any text, `#` an index."""
+
+ALWAYS: Final = (
+    *(key for pair in PAIRS for key in (*pair.given, *pair.returned)),
+    *(pair.variables + "*" for pair in PAIRS if pair.variables),
+    *("gen_ai.input.messages*", "gen_ai.output.messages*", "gen_ai.prompt.*", "gen_ai.completion.*"),
+    *("gen_ai.tool.call.arguments*", "gen_ai.tool.call.result*", "gen_ai.tool.result", "gen_ai.tool.output"),
+    *("gen_ai.retrieval.documents*", "gen_ai.memory.*", "llm.input_messages*", "llm.output_messages*"),
+    *("llm.prompt_template.*", "retrieval.documents*", "reranker.*documents*", "input.value", "output.value"),
+    *("embedding.embeddings*", "embedding.vector*", "tool.parameters*", "ai.toolCall.*", "mcp.tool.*"),
+    *("final_result", "tool_response", "tool_arguments", "request_data", "response_data"),
+)
+"""Content even where the value is a number; first what the readers' own tables name."""
+
+EXCEPTIONS: Final = (
+    *("exception.message", "exception.stacktrace", "error.message", "error.stack_trace", "error.stack"),
+    *("error.details", "otel.status_description"),
+)
+"""What is said of exceptions: it often quotes what could not be processed, also on the spans around an agent's."""
+
+NAMESPACES: Final = (
+    *MARKERS,
+    *("embedding.", "entity.", "graph.", "input.", "output.", "message.", "document.", "documents.", "metadata."),
+    *("prompt.", "tool.", "evaluations.", "agno", "smolagents.", "sk.", "anthropic.", "openai.", "litellm."),
+)
+"""How names begin that may hold content: what the readers read, and what the same instrumentations write beside it."""
+
+
+class Kind(Enum):
+    """What a name says of the attribute."""
+
+    CONTENT = auto()
+    """Content."""
+    UNKNOWN = auto()
+    """In a namespace of a convention: content unless it is a number or a truth value."""
+    BARE = auto()
+    """Without a namespace: the same, where an agent's span, event or log record bears it."""
+    EXCEPTION = auto()
+    """What is said of an exception."""
+    OTHER = auto()
+    """No content."""
+
+
+class ContentNames:
+    """Tells content by its name, for a table of readers that may contain plug-ins, and further `plain` names.
+
+    Raises `ValueError` where a plug-in does not name its markers: what it reads could be anywhere.
+    """
+
+    def __init__(self, readers: Sequence[Reader], plain: Iterable[str] = (), namespaces: Iterable[str] = ()) -> None:
+        extra = plugin_markers(readers)
+        if extra is None:
+            raise ValueError("a plug-in convention names no markers, so that its content cannot be told by its names")
+        self._marks = (*MARKERS, *extra)
+        self._namespaces = (*NAMESPACES, *extra, *namespaces)
+        self._plain = _indexed((*PLAIN, *plain))
+        self._content_marks = _encoded_names(self._namespaces)
+        self._exception_marks = _encoded_names((*self._namespaces, *EXCEPTIONS))
+        self.kind = lru_cache(_REMEMBERED)(self._kind)
+        self.marks = lru_cache(_REMEMBERED)(self._marked)
+
+    def could_hold(self, raw: bytes, *, exceptions: bool) -> bool:
+        """Say whether anything in an encoded request may be content, or said of an exception; never false where it is.
+
+        Costs about half as much as parsing it.
+        """
+        return (self._exception_marks if exceptions else self._content_marks).search(raw) is not None
+
+    def _marked(self, name: str) -> bool:
+        """Say whether a name (of an attribute, event or scope) marks what bears it as an agent's."""
+        return name.startswith(self._marks)
+
+    def _kind(self, name: str) -> Kind:
+        """Say what an attribute's name says of it."""
+        if self._plain.fullmatch(name):
+            return Kind.OTHER
+        if _ALWAYS.fullmatch(name):
+            return Kind.CONTENT
+        if name in EXCEPTIONS:
+            return Kind.EXCEPTION
+        if name.startswith(self._namespaces):
+            return Kind.UNKNOWN
+        return Kind.OTHER if "." in name else Kind.BARE
+
+
+def pattern_of(globs: Iterable[str]) -> re.Pattern[str]:
+    """Compile names in which `*` is any text; none fits where there are none."""
+    return re.compile("|".join(re.escape(glob).replace(r"\*", ".*") for glob in globs) or "(?!)", re.DOTALL)
+
+
+def _encoded_names(beginnings: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has no types)
+    """Compile a look for names in an encoded request: behind the tag and the length of a field.
+
+    The tags are those of keys, of names of scopes and of texts (1), of names of events (2) and of log records (12).
+    """
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    names = b"|".join(re2.escape(beginning.encode()) for beginning in beginnings)
+    return re2.compile(rb"[\n\x12\x62](?:[\x01-\x7f]|[\x80-\xff][\x00-\x7f])(?:" + names + rb")|gen_ai\.", options)
+
+
+def _indexed(names: Iterable[str]) -> re.Pattern[str]:
+    """Compile names in which `#` is an index, too."""
+    return re.compile(pattern_of(names).pattern.replace(r"\#", "[0-9]+"), re.DOTALL)
+
+
+_ALWAYS: Final = _indexed(ALWAYS)

@@ -1,0 +1,182 @@
+"""The processor `redaction`: takes out of a request what its destination is not to get, just before it is sent."""
+
+from collections.abc import MutableSequence
+from dataclasses import replace
+from functools import partial
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel_agent_eval.conventions.content import ContentNames
+from otel_agent_eval.processors.redaction_rules import Action, Bearer, Decisions, Hasher, RedactionRules
+from otel_agent_eval.processors.redaction_text import MASK, TextRedactor
+from otel_agent_eval.signals import REQUEST_TYPES, Payload
+
+
+class Redactor:
+    """Redacts requests of all signals: a pure function of a request. Safe in threads."""
+
+    def __init__(self, rules: RedactionRules, names: ContentNames) -> None:
+        self._rules = rules
+        self._names = names
+        self._decisions = Decisions(rules, names)
+        self._hasher = Hasher(rules.key)
+        self._texts = TextRedactor(rules.patterns, partial(self._hasher.instead, rules.pattern_action))
+
+    def concerns(self, payload: Payload) -> bool:
+        """Say whether anything in a request may have to change. Costs less than parsing it."""
+        body = payload.body
+        return self._may_hold_content(body) or self._decisions.may_name(body) or self._texts.could_find(body)
+
+    def __call__(self, payload: Payload) -> Payload:
+        """Return the request without what is not to be sent, and without fields that are not known here.
+
+        One in which nothing may have to change comes back as the very bytes that came. Raises whatever goes wrong: the
+        request must then not be sent.
+        """
+        if not self.concerns(payload):
+            return payload
+        request = REQUEST_TYPES[payload.signal].FromString(payload.body)
+        request.DiscardUnknownFields()
+        match request:
+            case ExportTraceServiceRequest():
+                self._traces(request)
+            case ExportLogsServiceRequest():
+                self._logs(request)
+            case ExportMetricsServiceRequest():
+                self._metrics(request)
+        return replace(payload, body=request.SerializeToString())
+
+    def _may_hold_content(self, body: bytes) -> bool:
+        exceptions = self._rules.exceptions is not Action.KEEP
+        return (exceptions or self._rules.content is not Action.KEEP) and self._names.could_hold(
+            body, exceptions=exceptions
+        )
+
+    def _traces(self, request: ExportTraceServiceRequest) -> None:
+        for resource in request.resource_spans:
+            self._resource(resource.resource, Bearer.OTHER)
+            for scope in resource.scope_spans:
+                agents = self._names.marks(scope.scope.name)
+                self._scope(scope.scope, Bearer.OTHER)
+                for span in scope.spans:
+                    self._span(span, Bearer.AGENT if agents or self._is_agents(span) else Bearer.OTHER)
+
+    def _span(self, span: Span, bearer: Bearer) -> None:
+        span.name = self._part("span.name", span.name)
+        if span.status.message:
+            failed = bearer is Bearer.AGENT or any(event.name == "exception" for event in span.events)
+            of_kind = self._rules.exceptions if failed else Action.KEEP
+            span.status.message = self._part("span.status.message", span.status.message, of_kind)
+        self._attributes(span.attributes, bearer)
+        for event in span.events:
+            event.name = self._part("event.name", event.name)
+            self._attributes(event.attributes, bearer)
+        for link in span.links:
+            self._attributes(link.attributes, bearer)
+
+    def _logs(self, request: ExportLogsServiceRequest) -> None:
+        for resource in request.resource_logs:
+            self._resource(resource.resource, Bearer.OTHER)
+            for scope in resource.scope_logs:
+                agents = self._names.marks(scope.scope.name)
+                self._scope(scope.scope, Bearer.OTHER)
+                for record in scope.log_records:
+                    self._record(record, Bearer.AGENT if agents or self._tells_of_agents(record) else Bearer.OTHER)
+
+    def _record(self, record: LogRecord, bearer: Bearer) -> None:
+        record.event_name = self._part("event.name", record.event_name)
+        if record.HasField("body"):
+            of_agent = self._rules.content if bearer is Bearer.AGENT else Action.KEEP
+            action = self._decisions.single("log.body") or (of_agent if of_agent is not Action.KEEP else None)
+            if action is Action.REMOVE:
+                record.ClearField("body")
+            else:
+                self._value(record.body, action)
+        self._attributes(record.attributes, bearer)
+
+    def _metrics(self, request: ExportMetricsServiceRequest) -> None:
+        for resource in request.resource_metrics:
+            self._resource(resource.resource, Bearer.METRIC)
+            for scope in resource.scope_metrics:
+                self._scope(scope.scope, Bearer.METRIC)
+                for metric in scope.metrics:
+                    self._metric(metric)
+
+    def _metric(self, metric: Metric) -> None:
+        self._attributes(metric.metadata, Bearer.METRIC)
+        kind = metric.WhichOneof("data")
+        for point in getattr(metric, kind).data_points if kind else ():
+            self._attributes(point.attributes, Bearer.METRIC)
+            for exemplar in getattr(point, "exemplars", ()):  # summaries have none
+                self._attributes(exemplar.filtered_attributes, Bearer.METRIC)
+
+    def _resource(self, resource: Resource, bearer: Bearer) -> None:
+        self._attributes(resource.attributes, bearer)
+
+    def _scope(self, scope: InstrumentationScope, bearer: Bearer) -> None:
+        self._attributes(scope.attributes, bearer)
+
+    def _attributes(self, attributes: MutableSequence[KeyValue], bearer: Bearer) -> None:
+        for index in range(len(attributes) - 1, -1, -1):
+            pair = attributes[index]
+            action = self._decisions.attribute(pair.key, pair.value, bearer)
+            if action is Action.REMOVE:
+                del attributes[index]
+            else:
+                self._value(pair.value, action)
+
+    def _value(self, value: AnyValue, action: Action | None) -> None:
+        """Change a value in place: as an action says, else where a pattern is found in it."""
+        match action:
+            case Action.MASK | Action.HASH:
+                value.string_value = MASK if action is Action.MASK else self._hasher.value(value)
+            case None if self._rules.patterns:
+                self._search(value)
+
+    def _search(self, value: AnyValue) -> None:
+        """Look for patterns in all texts of a value, however it is nested; in bytes, where they are a text."""
+        match value.WhichOneof("value"):
+            case "string_value":
+                value.string_value = self._texts.redact(value.string_value)
+            case "array_value":
+                for item in value.array_value.values:
+                    self._search(item)
+            case "kvlist_value":
+                for pair in value.kvlist_value.values:
+                    pair.key = self._texts.redact(pair.key)
+                    self._search(pair.value)
+            case "bytes_value":
+                text = value.bytes_value.decode("utf-8", "replace")
+                if (redacted := self._texts.redact(text)) != text:
+                    value.string_value = redacted
+
+    def _part(self, name: str, text: str, otherwise: Action = Action.KEEP) -> str:
+        """Return what becomes of a text that is no attribute."""
+        action = self._decisions.single(name)
+        if action is None and otherwise is Action.KEEP:
+            return self._texts.redact(text)
+        return self._hasher.instead(otherwise if action is None else action, text)
+
+    def _is_agents(self, span: Span) -> bool:
+        marks = self._names.marks
+        return any(marks(pair.key) for pair in span.attributes) or any(marks(event.name) for event in span.events)
+
+    def _tells_of_agents(self, record: LogRecord) -> bool:
+        """Say whether a log record may hold a prompt or an answer: by its names, or by the shape of its body."""
+        marks = self._names.marks
+        if marks(record.event_name) or any(marks(pair.key) for pair in record.attributes):
+            return True
+        if any(pair.key == "event.name" and marks(pair.value.string_value) for pair in record.attributes):
+            return True
+        body = {pair.key: pair.value for pair in record.body.kvlist_value.values}
+        if "role" in body or any(map(marks, body)):
+            return True
+        sides = (body[key].kvlist_value.values for key in ("input", "output") if key in body)
+        return any(pair.key == "messages" for side in sides for pair in side)

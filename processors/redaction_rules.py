@@ -1,0 +1,147 @@
+"""What is to become of an attribute, by its name and its kind of value."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from otel_agent_eval.conventions.content import ContentNames, Kind, pattern_of
+from otel_agent_eval.processors.redaction_patterns import Pattern
+from otel_agent_eval.processors.redaction_text import HASH_MARK, MASK
+
+_REMEMBERED: Final = 8192  # names
+_HASHED: Final = re.compile(rf"{HASH_MARK}[0-9a-f]{{64}}")
+OTHER_PARTS: Final = ("span.name", "span.status.message", "event.name", "log.body")
+"""What rules can name beside attributes."""
+_NUMBERS: Final = frozenset({"bool_value", "int_value", "double_value", None})
+
+
+class Action(StrEnum):
+    """What is done with a value."""
+
+    REMOVE = "remove"
+    HASH = "hash"
+    MASK = "mask"
+    KEEP = "keep"
+
+
+class Bearer(Enum):
+    """What an attribute stands on."""
+
+    AGENT = auto()  # a span, event or log record of an agent
+    OTHER = auto()
+    METRIC = auto()  # whose attributes tell its series apart: only what surely is content is none of them
+
+
+class Rule(NamedTuple):
+    """What is done with the attributes of a name, in which `*` is any text; or with one of `OTHER_PARTS`."""
+
+    key: str
+    action: Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedactionRules:
+    """What a destination is not to get.
+
+    - `content`, `exceptions`: what is done with agents' texts, and with what is said of exceptions.
+    - `attributes`: for single names; the first that fits decides, before everything else.
+    - `allowed_keys`: the only names that stay, None for all.
+    - `patterns`, `pattern_action`: what is looked for inside texts.
+    - `key`: the secret of hashes; not empty where anything is hashed.
+    """
+
+    content: Action = Action.REMOVE
+    exceptions: Action = Action.REMOVE
+    attributes: Sequence[Rule] = ()
+    allowed_keys: Sequence[str] | None = None
+    patterns: Sequence[Pattern] = ()
+    pattern_action: Action = Action.MASK
+    key: bytes = b""
+
+
+class Hasher:
+    """Puts in the place of a value what is the same for the same value, and says nothing to who lacks the key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def text(self, text: str) -> str:
+        """Hash a text; what is a hash already stays as it is."""
+        return text if _HASHED.fullmatch(text) else self._digest(text.encode("utf-8", "surrogatepass"))
+
+    def value(self, value: AnyValue) -> str:
+        """Hash a value of any type; a text has the hash that it has as a text."""
+        if value.WhichOneof("value") == "string_value":
+            return self.text(value.string_value)
+        return self._digest(value.SerializeToString(deterministic=True))
+
+    def instead(self, action: Action, text: str) -> str:
+        """Return what an action puts in the place of a text."""
+        if not text or action is Action.KEEP:
+            return text
+        if action is Action.REMOVE:
+            return ""
+        return self.text(text) if action is Action.HASH else MASK
+
+    def _digest(self, data: bytes) -> str:
+        return HASH_MARK + hmac.new(self._key, data, hashlib.sha256).hexdigest()
+
+
+class Decisions:
+    """Says what is to be done with attributes."""
+
+    def __init__(self, rules: RedactionRules, names: ContentNames) -> None:
+        self._rules = rules
+        self._names = names
+        self._single = [(pattern_of([rule.key]), rule.action) for rule in rules.attributes]
+        self._allowed = None if rules.allowed_keys is None else pattern_of(rules.allowed_keys)
+        named = any(self.single(part) not in {None, Action.KEEP} for part in OTHER_PARTS)
+        self._always = named or self._allowed is not None
+        self._pieces = _pieces(rules.attributes)
+        self._known = lru_cache(_REMEMBERED)(self._by_name)
+
+    def may_name(self, raw: bytes) -> bool:
+        """Say whether a rule for single names, or the list of allowed ones, may hold for anything in a request."""
+        return self._always or any(piece in raw for piece in self._pieces)
+
+    def single(self, name: str) -> Action | None:
+        """Return what the rules for single names say, of attributes and of other parts such as `span.name`."""
+        return next((action for pattern, action in self._single if pattern.fullmatch(name)), None)
+
+    def attribute(self, name: str, value: AnyValue, bearer: Bearer) -> Action | None:
+        """Return what is done with an attribute; None where nothing is said against it, nor for it."""
+        action, kind = self._known(name)
+        if action is not None:
+            return action
+        if kind is Kind.CONTENT or (bearer is not Bearer.METRIC and self._holds_text(kind, value, bearer)):
+            return _said(self._rules.content)
+        return _said(self._rules.exceptions) if kind is Kind.EXCEPTION and bearer is not Bearer.METRIC else None
+
+    @staticmethod
+    def _holds_text(kind: Kind, value: AnyValue, bearer: Bearer) -> bool:
+        may = kind is Kind.UNKNOWN or (kind is Kind.BARE and bearer is Bearer.AGENT)
+        return may and value.WhichOneof("value") not in _NUMBERS
+
+    def _by_name(self, name: str) -> tuple[Action | None, Kind]:
+        single = self.single(name)
+        if single is None and self._allowed is not None and not self._allowed.fullmatch(name):
+            single = Action.REMOVE
+        return single, self._names.kind(name)
+
+
+def _said(action: Action) -> Action | None:
+    """Of a whole kind of texts `keep` says nothing: patterns are still looked for in them."""
+    return None if action is Action.KEEP else action
+
+
+def _pieces(rules: Iterable[Rule]) -> frozenset[bytes]:
+    """Return, for each rule that changes something, a piece that every name it fits must contain."""
+    found = (max(rule.key.split("*"), key=len) for rule in rules if rule.action is not Action.KEEP)
+    return frozenset(piece.encode() for piece in found)
