@@ -76,6 +76,7 @@ class AnswerMetrics:
 
     def __init__(self, options: AnswerMetricsOptions, now: Callable[[], int]) -> None:
         """`now` gives Unix nanoseconds. Raises `ValueError` where a segment cannot be an attribute."""
+        self.options = options
         self._now = now
         self._evaluators = options.evaluators
         self._edges = {info.name: _edges(_thresholds(options, info.name)) for info in options.evaluators}
@@ -96,6 +97,8 @@ class AnswerMetrics:
         self._begin(self._dimensions.absent)
         for info in self._evaluators:
             self._durations.at(info.name, info.version)
+        for table in self.tables:
+            table.began = now()
 
     @property
     def tables(self) -> tuple[AnyTable, ...]:

@@ -27,16 +27,20 @@ class GatewayMetrics:
         self._evictions = Table(catalogue.EVICTIONS, number)
         self._received.begin(Signal, Transport)
         self._refused.begin(Signal, Transport, Refusal)
+        self.begin(destinations)
+        self._journal_size.begin()
+        self._journal_unreadable.begin()
+        self._held.begin(Lack)
+        self._evictions.begin(Bound)
+
+    def begin(self, destinations: Mapping[str, Collection[Signal]]) -> None:
+        """Begin the series of further destinations."""
         for destination, signals in destinations.items():
             self._forwarded.begin(signals, (destination,))
             self._dropped.begin(signals, (destination,), Drop)
             self._queued.begin(signals, (destination,))
             for table in (self._queued_bytes, self._queue_age, self._dead_letters):
                 table.begin((destination,))
-        self._journal_size.begin()
-        self._journal_unreadable.begin()
-        self._held.begin(Lack)
-        self._evictions.begin(Bound)
 
     @property
     def tables(self) -> tuple[AnyTable, ...]:

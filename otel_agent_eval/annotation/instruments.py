@@ -78,6 +78,8 @@ class Table(Generic[P]):
     def __init__(self, metric: Metric, make: Callable[[tuple[str, ...]], P], segments: tuple[str, ...] = ()) -> None:
         """`make` gets the attribute values and returns a series at 0."""
         self.metric = metric
+        self.began = 0
+        """Since when it counts, in Unix nanoseconds; 0 for since the process began."""
         self.attributes = tuple(attribute.name for attribute in metric.attributes)
         if metric.segmented:
             self.attributes += segments

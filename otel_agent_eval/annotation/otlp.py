@@ -20,8 +20,8 @@ _CUMULATIVE: Final = otlp.AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULAT
 class Moment(NamedTuple):
     """When the numbers are read, in Unix nanoseconds.
 
-    Everything was counted from `start` until `now`; of the exemplars only those after `pushed`, the time of the push
-    before, go along.
+    Everything was counted from `start`, or since its table began, until `now`; of the exemplars only those after
+    `pushed`, the time of the push before, go along.
     """
 
     start: int
@@ -40,15 +40,16 @@ def metrics_request(tables: Iterable[AnyTable], resource: Resource, moment: Mome
 
 def _metric(table: AnyTable, moment: Moment) -> otlp.Metric:
     metric = otlp.Metric(name=table.metric.name, description=table.metric.description, unit=table.metric.unit)
+    start = max(moment.start, table.began)
     for values, series in table.items():
         pairs = zip(table.attributes, values, strict=True)
         attributes = [attribute(name, value) for name, value in pairs if value]
         if isinstance(series, Distribution):
             metric.histogram.aggregation_temporality = _CUMULATIVE
-            metric.histogram.data_points.append(_histogram(series, attributes, moment))
+            metric.histogram.data_points.append(_histogram(series, attributes, moment, start))
         elif table.metric.instrument is Instrument.COUNTER:
             metric.sum.aggregation_temporality, metric.sum.is_monotonic = _CUMULATIVE, True
-            metric.sum.data_points.append(_number(series, attributes, moment, start=moment.start))
+            metric.sum.data_points.append(_number(series, attributes, moment, start))
         else:
             metric.gauge.data_points.append(_number(series, attributes, moment))
     return metric
@@ -64,11 +65,11 @@ def _number(series: Number, attributes: list[KeyValue], moment: Moment, start: i
     )
 
 
-def _histogram(series: Distribution, attributes: list[KeyValue], moment: Moment) -> otlp.HistogramDataPoint:
+def _histogram(series: Distribution, attributes: list[KeyValue], moment: Moment, start: int) -> otlp.HistogramDataPoint:
     counts = list(series.counts)
     return otlp.HistogramDataPoint(
         attributes=attributes,
-        start_time_unix_nano=moment.start,
+        start_time_unix_nano=start,
         time_unix_nano=moment.now,
         count=sum(counts),
         sum=series.sum,

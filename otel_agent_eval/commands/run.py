@@ -2,15 +2,17 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from otel_agent_eval.commands.configuration import loaded
+from otel_agent_eval.config import load
 
 
 def run(path: Path | None) -> None:
     """Run the gateway until it is told to stop; exit with 1 where its configuration is wrong or it cannot start."""
-    config = loaded(path).config
+    found = loaded(path)
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # it writes lines of its own between those of the log
     from otel_agent_eval.service.run import run as serve  # noqa: PLC0415 (a wrong configuration is told at once)
 
-    sys.exit(serve(config))
+    sys.exit(serve(partial(load, path), found))

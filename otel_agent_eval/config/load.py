@@ -1,5 +1,6 @@
 """Reads a configuration: from a file, or the one inside the package with the standard environment variables."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,11 +30,15 @@ DEFAULTS = "embedded defaults"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that can be used, where it came from, and what is hardly meant in it."""
+    """A configuration that can be used, where it came from, and what is hardly meant in it.
+
+    `digest` is the SHA-256 of the text, in hex: it tells one version of a file from another.
+    """
 
     config: Config
     source: str
     warnings: tuple[Problem, ...] = ()
+    digest: str = ""
 
 
 def load(path: str | os.PathLike[str] | None = None, environment: Mapping[str, str] | None = None) -> Loaded:
@@ -56,7 +61,7 @@ def load(path: str | os.PathLike[str] | None = None, environment: Mapping[str, s
 
 def loads(text: str, source: str, environment: Mapping[str, str]) -> Loaded:
     """Read the configuration in a text; `source` names it in messages. Raises ConfigError."""
-    return _validate(parse(text, environment), source)
+    return _validate(parse(text, environment), source, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _read(source: str) -> str:
@@ -82,7 +87,7 @@ def _read(source: str) -> str:
     return text
 
 
-def _validate(tree: Tree, source: str) -> Loaded:
+def _validate(tree: Tree, source: str, digest: str = "") -> Loaded:
     """Make the models and check them; everything that is wrong is found in one go."""
     if tree.problems:
         raise ConfigError(source, tree.problems)
@@ -94,7 +99,7 @@ def _validate(tree: Tree, source: str) -> Loaded:
     if config is None:
         raise ConfigError(source, [Problem(message, path, tree.line(path)) for path, message in found])
     warnings = [Problem(message, path, tree.line(path)) for path, message in checks.warnings(config)]
-    return Loaded(config, source, tuple(sorted(warnings, key=lambda warning: warning.line)))
+    return Loaded(config, source, tuple(sorted(warnings, key=lambda warning: warning.line)), digest)
 
 
 def _build(value: Mapping[str, Any]) -> tuple[Config | None, list[Finding]]:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 
 from otel_agent_eval.delivery.dead_letters import DeadLetters
 from otel_agent_eval.delivery.destination import Destination
@@ -70,11 +70,12 @@ class Delivery:
         """The destinations that there are now, by name."""
         return {destination.name: destination for destination in self._destinations}
 
-    async def replace(self, destinations: Sequence[Destination], grace: float) -> None:
-        """Send to these destinations from now on, of which some may be the ones of before; the others must be new.
+    def replace(self, destinations: Sequence[Destination], grace: float) -> Coroutine[None, None, None]:
+        """Take requests for these destinations from now on, of which some may be there already; the others must be new.
 
-        A destination that goes finishes what it is sending for at most `grace` seconds. What waits for it stays: for
-        its successor of the same name, or until there is one, or room is needed.
+        Await what is returned: it starts those that come and stops those that go, which finish what they are sending
+        for at most `grace` seconds. What waits for one that goes stays: for its successor of the same name, or until
+        there is one, or room is needed.
         """
         gone = [destination for destination in self._destinations if destination not in destinations]
         come = [destination for destination in destinations if destination not in self._destinations]
@@ -82,6 +83,9 @@ class Delivery:
         names = self.destinations.keys()
         self._removed = {name: left for name, left in self._removed.items() if name not in names}
         self._removed |= {destination.name: destination for destination in gone if destination.name not in names}
+        return self._change_over(come, gone, grace)
+
+    async def _change_over(self, come: Sequence[Destination], gone: Sequence[Destination], grace: float) -> None:
         for destination in come:
             await destination.start()
         await asyncio.gather(*(destination.hand_over(grace) for destination in gone))

@@ -5,6 +5,7 @@ from functools import partial
 
 from otel_agent_eval.assembly.assembler import Assembler
 from otel_agent_eval.assembly.assembler import Limits as AssemblyLimits
+from otel_agent_eval.auth import Credentials
 from otel_agent_eval.config import (
     AgentEval,
     Config,
@@ -13,14 +14,11 @@ from otel_agent_eval.config import (
     OtlpHttpExporter,
     PluginExporter,
 )
-from otel_agent_eval.config.exporters import ClientTls as ClientTlsSettings
 from otel_agent_eval.config.exporters import Retry
-from otel_agent_eval.config.receivers import ServerTls as ServerTlsSettings
 from otel_agent_eval.conventions import read
 from otel_agent_eval.conventions.extract import Reader
 from otel_agent_eval.delivery import (
     DeadLetters,
-    Delivery,
     Destination,
     LetterLimits,
     Observe,
@@ -30,10 +28,10 @@ from otel_agent_eval.delivery import (
 from otel_agent_eval.evaluation.policy import Change, Policy, Rule
 from otel_agent_eval.exporters import Exporter, console, otlp_grpc, otlp_http
 from otel_agent_eval.exporters.plugins import load_factory
-from otel_agent_eval.exporters.tls import ClientTls
 from otel_agent_eval.journal import Folder, Journal, Limits, Lose, QueueError, ReaderLimits
-from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver, ServerTls
+from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver
 from otel_agent_eval.receivers import Observe as ObserveRequests
+from otel_agent_eval.service import edges
 from otel_agent_eval.service.selectors import selector
 from otel_agent_eval.signals import Signal, Sink
 
@@ -53,23 +51,38 @@ def receivers(config: Config, sink: Sink, observe: ObserveRequests) -> list[Otlp
     for name, signals in sorted(named.items()):
         settings = config.receivers[name]
         where = f"receivers.{name}.protocols"
+        meter = edges.meter(settings)
+        intake = partial(
+            Intake,
+            sink,
+            bulk=edges.bulk_limits(settings),
+            metadata_keys=settings.metadata_keys,
+            observe=observe,
+        )
         if (grpc := settings.protocols.grpc) is not None:
-            intake = Intake(
-                sink,
-                max_bytes=grpc.max_recv_msg_size_mib << 20,
-                metadata_keys=settings.metadata_keys,
-                observe=observe,
+            made.append(
+                OtlpGrpcReceiver(
+                    intake(max_bytes=grpc.max_recv_msg_size_mib << 20),
+                    str(grpc.endpoint),
+                    signals=signals,
+                    tls=edges.server_tls(grpc.tls),
+                    gate=edges.gate(config, grpc, meter),
+                    limits=edges.grpc_limits(grpc),
+                    key=f"{where}.grpc.endpoint",
+                )
             )
-            key = f"{where}.grpc.endpoint"
-            tls = _server_tls(grpc.tls)
-            made.append(OtlpGrpcReceiver(intake, str(grpc.endpoint), signals=signals, tls=tls, key=key))
         if (http := settings.protocols.http) is not None:
-            intake = Intake(
-                sink, max_bytes=http.max_request_body_size, metadata_keys=settings.metadata_keys, observe=observe
+            made.append(
+                OtlpHttpReceiver(
+                    intake(max_bytes=http.max_request_body_size),
+                    str(http.endpoint),
+                    signals=signals,
+                    tls=edges.server_tls(http.tls),
+                    gate=edges.gate(config, http, meter),
+                    limits=edges.http_limits(http),
+                    key=f"{where}.http.endpoint",
+                )
             )
-            key = f"{where}.http.endpoint"
-            tls = _server_tls(http.tls)
-            made.append(OtlpHttpReceiver(intake, str(http.endpoint), signals=signals, tls=tls, key=key))
     return made
 
 
@@ -90,18 +103,20 @@ def signals_read(config: Config) -> frozenset[Signal]:
 def journal(config: Config, lose: Lose) -> Journal:
     """Make the journal. Raises `QueueError` where there is no place for it."""
     settings = config.service.queue
+    folder = queue_folder(config) if settings.storage == "disk" else None
+    return Journal(journal_limits(config), folder, fsync=settings.fsync, lose=lose)
+
+
+def journal_limits(config: Config) -> Limits:
+    """Return how much the journal keeps, and for whom."""
+    settings = config.service.queue
     readers = {AGENT_EVAL: ReaderLimits()}
     for name in destination_signals(config):
         exporter = config.exporters[name]
         readers[name] = ReaderLimits()
         if isinstance(exporter, OtlpGrpcExporter | OtlpHttpExporter):
             readers[name] = ReaderLimits(exporter.sending_queue.queue_size, exporter.sending_queue.on_full)
-    return Journal(
-        Limits(size=settings.bytes, max_age=settings.max_age, readers=readers, recalling=frozenset({AGENT_EVAL})),
-        queue_folder(config) if settings.storage == "disk" else None,
-        fsync=settings.fsync,
-        lose=lose,
-    )
+    return Limits(size=settings.bytes, max_age=settings.max_age, readers=readers, recalling=frozenset({AGENT_EVAL}))
 
 
 def queue_folder(config: Config) -> Folder:
@@ -114,38 +129,45 @@ def queue_folder(config: Config) -> Folder:
         ) from None
 
 
-def delivery(config: Config, journal: Journal, observe: Observe) -> Delivery:
-    """Make the destinations. Raises `ValueError` or `PluginError` for what cannot be used."""
+def destination_settings(config: Config, name: str) -> object:
+    """Return all that a destination is made from: it is made anew when that changes."""
+    exporter = config.exporters[name]
+    auth = exporter.auth if isinstance(exporter, OtlpGrpcExporter | OtlpHttpExporter) else None
+    return exporter, destination_signals(config)[name], auth and config.extensions[auth.authenticator]
+
+
+def dead_letters(config: Config) -> DeadLetters | None:
+    """Make the place for what destinations never take, None where the queue is in memory."""
     queue = config.service.queue
-    letters = None
-    if queue.storage == "disk":
-        limits = LetterLimits(queue.dead_letters.size, queue.dead_letters.max_age)
-        letters = DeadLetters(queue_folder(config), limits)
-    destinations = []
-    for name, signals in destination_signals(config).items():
-        settings = config.exporters[name]
-        send, retry = SendSettings(), RetrySettings()
-        exporter: Exporter
-        if isinstance(settings, ConsoleExporter):
-            exporter = console.ConsoleExporter(name)
-        elif isinstance(settings, PluginExporter):
-            exporter = load_factory(name.split("/")[0])(name, settings.settings)
-        else:
-            exporter = _otlp(name, settings, signals)
-            send = SendSettings(workers=settings.sending_queue.num_consumers, merged_bytes=_MERGED_BYTES)
-            retry = _retry(settings.retry_on_failure)
-        destinations.append(
-            Destination(
-                exporter,
-                journal.cursor(name),
-                signals=signals,
-                send=send,
-                retry=retry,
-                dead_letters=letters,
-                observe=observe,
-            )
-        )
-    return Delivery(journal, destinations, letters)
+    if queue.storage == "memory":
+        return None
+    return DeadLetters(queue_folder(config), LetterLimits(queue.dead_letters.size, queue.dead_letters.max_age))
+
+
+def destination(
+    config: Config, name: str, journal: Journal, letters: DeadLetters | None, observe: Observe
+) -> Destination:
+    """Make a destination. Raises `ValueError` or `PluginError` for what cannot be used."""
+    settings, signals = config.exporters[name], destination_signals(config)[name]
+    send, retry = SendSettings(), RetrySettings()
+    exporter: Exporter
+    if isinstance(settings, ConsoleExporter):
+        exporter = console.ConsoleExporter(name)
+    elif isinstance(settings, PluginExporter):
+        exporter = load_factory(name.partition("/")[0])(name, settings.settings)
+    else:
+        exporter = _otlp(name, settings, signals, edges.credentials(config, settings.auth))
+        send = SendSettings(workers=settings.sending_queue.num_consumers, merged_bytes=_MERGED_BYTES)
+        retry = _retry(settings.retry_on_failure)
+    return Destination(
+        exporter,
+        journal.cursor(name),
+        signals=signals,
+        send=send,
+        retry=retry,
+        dead_letters=letters,
+        observe=observe,
+    )
 
 
 def _retry(settings: Retry) -> RetrySettings:
@@ -161,18 +183,22 @@ def _retry(settings: Retry) -> RetrySettings:
 
 def assembler(settings: AgentEval, readers: Sequence[Reader]) -> Assembler:
     """Make the assembler."""
-    limits = AssemblyLimits(
+    return Assembler(
+        assembly_limits(settings),
+        reader=partial(read, readers=readers),
+        selector=selector(settings),
+        segments=settings.segments,
+    )
+
+
+def assembly_limits(settings: AgentEval) -> AssemblyLimits:
+    """Return how long assembly waits and how much it keeps."""
+    return AssemblyLimits(
         context_wait=settings.context_wait,
         traces=settings.limits.traces,
         documents=settings.limits.documents,
         size=settings.limits.bytes,
         logs_size=settings.limits.log_bytes,
-    )
-    return Assembler(
-        limits,
-        reader=partial(read, readers=readers),
-        selector=selector(settings),
-        segments=settings.segments,
     )
 
 
@@ -204,14 +230,20 @@ def all_thresholds(policy: Policy) -> dict[str, set[float]]:
     return found
 
 
-def _otlp(name: str, settings: OtlpGrpcExporter | OtlpHttpExporter, signals: frozenset[Signal]) -> Exporter:
+def _otlp(
+    name: str,
+    settings: OtlpGrpcExporter | OtlpHttpExporter,
+    signals: frozenset[Signal],
+    credentials: Credentials | None,
+) -> Exporter:
     gzip = settings.compression == "gzip"
     if isinstance(settings, OtlpGrpcExporter):
         return otlp_grpc.OtlpGrpcExporter(
             name,
             str(settings.endpoint.address),
             insecure=settings.insecure,
-            tls=_client_tls(settings.tls),
+            tls=edges.client_tls(settings.tls),
+            credentials=credentials,
             headers=settings.headers,
             gzip=gzip,
             timeout=settings.timeout,
@@ -220,18 +252,9 @@ def _otlp(name: str, settings: OtlpGrpcExporter | OtlpHttpExporter, signals: fro
     return otlp_http.OtlpHttpExporter(
         name,
         urls,
-        tls=_client_tls(settings.tls),
+        tls=edges.client_tls(settings.tls),
+        credentials=credentials,
         headers=settings.headers,
         gzip=gzip,
         timeout=settings.timeout,
     )
-
-
-def _client_tls(settings: ClientTlsSettings) -> ClientTls:
-    return ClientTls(ca_file=settings.ca_file, cert_file=settings.cert_file, key_file=settings.key_file)
-
-
-def _server_tls(settings: ServerTlsSettings | None) -> ServerTls | None:
-    if settings is None:
-        return None
-    return ServerTls(cert_file=settings.cert_file, key_file=settings.key_file, client_ca_file=settings.client_ca_file)

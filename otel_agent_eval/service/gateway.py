@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Coroutine, Mapping
 from functools import partial
 
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -16,6 +17,9 @@ from otel_agent_eval.annotation.last_failure import LastFailureFile
 from otel_agent_eval.annotation.values import attribute
 from otel_agent_eval.asgi import AsgiServer
 from otel_agent_eval.config import Config
+from otel_agent_eval.delivery import Delivery, Destination
+from otel_agent_eval.evaluation.engine import Engine
+from otel_agent_eval.receivers import OtlpGrpcReceiver, OtlpHttpReceiver
 from otel_agent_eval.service import build
 from otel_agent_eval.service.admin import admin_app
 from otel_agent_eval.service.judges import Judges
@@ -27,6 +31,7 @@ from otel_agent_eval.service.own_metrics import (
     read_queues,
 )
 from otel_agent_eval.service.passage import Passage
+from otel_agent_eval.service.reload import History, check
 from otel_agent_eval.service.replay import replay
 from otel_agent_eval.signals import Signal
 
@@ -38,9 +43,13 @@ orchestrators kill a process that has not ended after 20 or 30 seconds."""
 _SAVE_SECONDS = 1.0
 """How often the times of the last failures are written down: an alert may rest on the newest."""
 
+Receiver = OtlpGrpcReceiver | OtlpHttpReceiver
+_Place = tuple[str, str]
+"""The key that configures a receiver's endpoint, and the endpoint as it stands there."""
+
 
 class Gateway:
-    """One gateway. `start`, then `stop`; both once.
+    """One gateway. `start`, then `stop`, both once; in between any number of `reload`, one at a time.
 
     `start` raises `ModelError`, `ListenError`, `QueueError` or `ValueError` with one clear message where a part cannot
     be used.
@@ -48,18 +57,24 @@ class Gateway:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._destinations = build.destination_signals(config)
-        self._gateway_metrics = GatewayMetrics(self._destinations)
+        destinations = build.destination_signals(config)
+        self._gateway_metrics = GatewayMetrics(destinations)
         self._journal = build.journal(config, partial(observe_loss, self._gateway_metrics))
-        self._delivery = build.delivery(config, self._journal, partial(observe_delivery, self._gateway_metrics))
+        self._letters = build.dead_letters(config)
+        self._delivery = Delivery(self._journal, [self._destination(config, n) for n in destinations], self._letters)
         self._passage = Passage(self._journal, self._delivery)
         self._judges = Judges(self._passage.leave)
-        observe = partial(observe_request, self._gateway_metrics)
-        self.receivers = build.receivers(config, self._passage.accept, observe)
+        self._listening = self._receivers(config)
         self._own: OwnMetrics | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._not_ready = "starting"
+        self.history = History()
         self.admin: AsgiServer | None = None
+
+    @property
+    def receivers(self) -> list[Receiver]:
+        """The receivers that there are now."""
+        return list(self._listening.values())
 
     @property
     def stuck(self) -> bool:
@@ -71,22 +86,50 @@ class Gateway:
         started = time.monotonic()
         await self._start_admin()
         await self._journal.start()
-        has_logs = any(Signal.LOGS in signals for signals in self._destinations.values())
-        await self._judges.start(self._config.agent_eval, events=has_logs)
-        answers, evaluators = self._judges.answers, list(self._judges.evaluators)
+        engine = await self._judges.prepare(self._config.agent_eval)
+        await self._judge(self._config, engine)
         own = self._own = OwnMetrics(
-            self._gateway_metrics, answers, _own_resource(), self._last_failures(), self._refresh
+            self._gateway_metrics, lambda: self._judges.answers, _own_resource(), self._last_failures(), self._refresh
         )
-        self._passage.scoring, self._passage.reads = self._judges.scoring, build.signals_read(self._config)
         await self._delivery.start()
         for receiver in self.receivers:
             await receiver.start()
         replaying = replay(self._journal, self._judges.scoring, self._delivery.push, build.AGENT_EVAL)
-        self._tasks = [asyncio.create_task(self._save(own)), asyncio.create_task(replaying)]
-        if Signal.METRICS in self._config.service.pipelines.by_signal():
-            self._tasks.append(asyncio.create_task(self._push(own)))
+        self._tasks = [asyncio.create_task(work) for work in (self._save(own), self._push(own), replaying)]
         self._not_ready = ""
+        evaluators = list(self._judges.evaluators)
         _log.info("ready", extra={"seconds": round(time.monotonic() - started, 2), "evaluators": evaluators})
+
+    async def reload(self, config: Config) -> None:
+        """Go on with another configuration; nothing that was acknowledged, waits or is under way is lost.
+
+        Raises `ReloadError` where something changed that needs a restart, and what `start` raises where something
+        cannot be used: then all goes on as before. A configuration takes effect as a whole or not at all.
+        """
+        check(self._config, config)
+        engine = await self._judges.prepare(config.agent_eval)
+        made = self._receivers(config)
+        serving = {place: receiver.signals for place, receiver in made.items()}
+        destinations: list[Destination] = []
+        try:
+            for name in build.destination_signals(config):
+                destinations += [self._kept(config, name) or self._destination(config, name)]
+            listening = await self._listen(made)
+        except BaseException:
+            for destination in destinations:
+                if destination not in self._delivery.destinations.values():
+                    await destination.hand_over(0.0)
+            await self._judges.discard(engine)
+            raise
+        gone = [receiver for receiver in self.receivers if receiver not in listening.values()]
+        self._gateway_metrics.begin(build.destination_signals(config))
+        self._journal.adopt(build.journal_limits(config))  # from here on all changes at once: nothing is awaited
+        changing = self._delivery.replace(destinations, _DELIVER_SECONDS), self._judge(config, engine)
+        for place, receiver in listening.items():
+            receiver.signals = serving[place]
+        self._config, self._listening = config, listening
+        stopping = [receiver.stop(_RECEIVE_SECONDS) for receiver in gone]
+        await asyncio.gather(*changing, *stopping)
 
     async def stop(self) -> None:
         """Take nothing more, judge and send what is held, wait for the destinations, and stop."""
@@ -99,7 +142,7 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._own is not None:
             self._own.save()
-            if Signal.METRICS in self._config.service.pipelines.by_signal():
+            if self._pushes:
                 self._passage.leave(self._own.request(), ())
         await self._passage.finish(_KEEP_SECONDS)
         await self._delivery.stop(_DELIVER_SECONDS)
@@ -107,6 +150,52 @@ class Gateway:
         if self.admin is not None:
             await self.admin.stop(grace=1.0)
         _log.info("stopped")
+
+    def _destination(self, config: Config, name: str) -> Destination:
+        observe = partial(observe_delivery, self._gateway_metrics)
+        return build.destination(config, name, self._journal, self._letters, observe)
+
+    def _kept(self, config: Config, name: str) -> Destination | None:
+        """Return the destination of before, if it stays as it is."""
+        destination = self._delivery.destinations.get(name)
+        if destination is None or build.destination_settings(config, name) != build.destination_settings(
+            self._config, name
+        ):
+            return None
+        return destination
+
+    def _receivers(self, config: Config) -> dict[_Place, Receiver]:
+        """Make the receivers of a configuration, by where it says that they listen."""
+        made = build.receivers(config, self._passage.accept, partial(observe_request, self._gateway_metrics))
+        return {(receiver.key, receiver.endpoint): receiver for receiver in made}
+
+    async def _listen(self, made: Mapping[_Place, Receiver]) -> dict[_Place, Receiver]:
+        """Return the receivers that listen already, and start the others, for what has somewhere to go already."""
+        listening, begun = dict[_Place, Receiver](), list[Receiver]()
+        takes = frozenset(self._config.service.pipelines.by_signal())
+        try:
+            for place, receiver in made.items():
+                listening[place] = self._listening.get(place, receiver)
+                if listening[place] is receiver:
+                    receiver.signals &= takes
+                    await receiver.start()
+                    begun.append(receiver)
+        except BaseException:
+            for receiver in begun:
+                await receiver.stop(_RECEIVE_SECONDS)
+            raise
+        return listening
+
+    def _judge(self, config: Config, engine: Engine | None) -> Coroutine[None, None, None]:
+        """Judge as a configuration says from now on; what is returned waits for what was begun before."""
+        events = any(Signal.LOGS in signals for signals in build.destination_signals(config).values())
+        ending = self._judges.adopt(config.agent_eval, engine, events=events)
+        self._passage.scoring, self._passage.reads = self._judges.scoring, build.signals_read(config)
+        return ending
+
+    @property
+    def _pushes(self) -> bool:
+        return Signal.METRICS in self._config.service.pipelines.by_signal()
 
     def _last_failures(self) -> LastFailureFile | None:
         path = self._config.service.telemetry.metrics.last_failure_file
@@ -121,7 +210,7 @@ class Gateway:
             return None
 
     def _refresh(self) -> None:
-        read_queues(self._gateway_metrics, self._journal, self._delivery, self._destinations)
+        read_queues(self._gateway_metrics, self._journal, self._delivery)
         scoring = self._judges.scoring
         if scoring is not None:
             for lack, spans in scoring.held().items():
@@ -146,9 +235,10 @@ class Gateway:
             own.save()
 
     async def _push(self, own: OwnMetrics) -> None:
-        interval = self._config.service.telemetry.metrics.interval
         while True:
-            await asyncio.sleep(interval)
+            await asyncio.sleep(self._config.service.telemetry.metrics.interval)
+            if not self._pushes:
+                continue
             payload = own.request()
             if self._delivery.room(Signal.METRICS, len(payload.body)):  # cumulative: the next push says it all again
                 await self._passage.keep(payload)

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
+from typing import NamedTuple
 
 from otel_agent_eval.annotation.answer_metrics import AnswerMetrics, AnswerMetricsOptions
 from otel_agent_eval.annotation.dimensions import Limits as DimensionLimits
 from otel_agent_eval.annotation.result import EvaluatorInfo, Forms, evaluator_info
+from otel_agent_eval.assembly.assembler import Assembler
 from otel_agent_eval.config import AgentEval
 from otel_agent_eval.conventions import load_readers
 from otel_agent_eval.evaluation.engine import Engine
@@ -20,25 +22,45 @@ from otel_agent_eval.service import build
 from otel_agent_eval.service.choices import choices
 from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox, Send
+from otel_agent_eval.service.reload import engine_settings
 from otel_agent_eval.service.scoring import Scoring
+from otel_agent_eval.service.selectors import selector
+
+_LAST_SECONDS = 10.0
+"""How long an engine that is replaced may take for what it has begun."""
+_LOOK_EVERY = 0.05
 
 _log = logging.getLogger(__name__)
+
+
+class _Line(NamedTuple):
+    """What holds what was received and has not left yet."""
+
+    assembler: Assembler
+    scoring: Scoring
+    outbox: Outbox
 
 
 class Judges:
     """The evaluators of a gateway and all that judges with them; none without settings.
 
-    `leave` takes what judging sends. Use `start`, then `scoring`, then `drain` and `close`.
+    `leave` takes what judging sends. Use `prepare` and `adopt`, again for other settings, then `drain` and `close`.
+    What has been received and not judged yet outlives a change of settings.
     """
 
     def __init__(self, leave: Send) -> None:
         self.answers = AnswerMetrics(AnswerMetricsOptions(evaluators=()), time.time_ns)
-        self.scoring: Scoring | None = None
         self.stuck = False
         """Whether, after `close`, a thread of an evaluator still runs: the process must then end without waiting."""
         self._leave = leave
+        self._settings: AgentEval | None = None
         self._engine: Engine | None = None
-        self._outbox: Outbox | None = None
+        self._line: _Line | None = None
+
+    @property
+    def scoring(self) -> Scoring | None:
+        """What takes requests and judges the answers in them."""
+        return self._line.scoring if self._line is not None else None
 
     @property
     def evaluators(self) -> Mapping[str, EvaluatorInfo]:
@@ -46,17 +68,45 @@ class Judges:
         descriptions = self._engine.evaluators if self._engine is not None else {}
         return {name: evaluator_info(description) for name, description in descriptions.items()}
 
-    async def start(self, settings: AgentEval | None, *, events: bool) -> None:
-        """Load the models; `events` says whether a logs pipeline carries them. Raises `ModelError`."""
+    async def prepare(self, settings: AgentEval | None) -> Engine | None:
+        """Return an engine with the models that the settings name: the one there is, or a new one.
+
+        Raises `ModelError`. Only `adopt` changes anything; hand an engine that is not adopted to `discard`.
+        """
         if settings is None:
-            return
-        engine = self._engine = await self._started(settings)
+            return None
+        if self._settings is not None and engine_settings(settings) == engine_settings(self._settings):
+            return self._engine
+        return await self._started(settings)
+
+    async def discard(self, engine: Engine | None) -> None:
+        """Close an engine that was prepared, and is not adopted after all."""
+        if engine is not None and engine is not self._engine:
+            await engine.close()
+
+    def adopt(self, settings: AgentEval | None, engine: Engine | None, *, events: bool) -> Coroutine[None, None, None]:
+        """Judge by these settings from now on; `events` says whether a logs pipeline carries them.
+
+        Await what is returned: it waits until the engine of before has judged what it has, and closes it.
+        """
+        before, line = self._engine, self._line
+        self._settings, self._engine = settings, engine
+        if settings is None or engine is None:
+            self._line = None
+            return self._let_go(before, line)
         policy = build.policy(settings, {name: info.threshold for name, info in engine.evaluators.items()})
-        self.answers = AnswerMetrics(_answer_options(settings, self.evaluators, policy), time.time_ns)
         options = _scoring_options(settings, self.evaluators, policy)
-        outbox = self._outbox = Outbox(self._leave, options.forms, events=events)
-        assembler = build.assembler(settings, options.readers)
-        self.scoring = Scoring(assembler, engine, self.answers, outbox, options)
+        self._count(_answer_options(settings, self.evaluators, policy))
+        if line is None:
+            outbox = Outbox(self._leave, options.forms, events=events)
+            assembler = build.assembler(settings, options.readers)
+            self._line = _Line(assembler, Scoring(assembler, engine, self.answers, outbox, options), outbox)
+        else:
+            limits = build.assembly_limits(settings)
+            line.assembler.adopt(limits, selector=selector(settings), segments=settings.segments)
+            line.scoring.adopt(engine, self.answers, options)
+            line.outbox.adopt(options.forms, events=events)
+        return self._let_go(before if before is not engine else None, None)
 
     async def drain(self, seconds: float) -> None:
         """Judge and send all that is held; what is not done within `seconds` leaves as it is."""
@@ -66,13 +116,33 @@ class Judges:
     async def close(self, seconds: float) -> None:
         """Let go of the models, and send what has gathered; see `stuck` where they do not end within `seconds`."""
         if self._engine is not None:
-            try:
-                await asyncio.wait_for(self._engine.close(), seconds)
-            except TimeoutError:
-                self.stuck = True
-                _log.error("an evaluator does not end; it is left behind")
-        if self._outbox is not None:
-            self._outbox.flush()
+            await self._close(self._engine, seconds)
+        if self._line is not None:
+            self._line.outbox.flush()
+
+    async def _close(self, engine: Engine, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(engine.close(), seconds)
+        except TimeoutError:
+            self.stuck = True
+            _log.error("an evaluator does not end; it is left behind")
+
+    def _count(self, options: AnswerMetricsOptions) -> None:
+        """Count answers by these options: if they are others than before, from 0 as after a restart."""
+        if options != self.answers.options:
+            failures = list(self.answers.failures())
+            self.answers = AnswerMetrics(options, time.time_ns)
+            self.answers.restore(failures)
+
+    async def _let_go(self, engine: Engine | None, line: _Line | None) -> None:
+        if line is not None:
+            await line.scoring.drain(_LAST_SECONDS)
+            self._count(AnswerMetricsOptions(evaluators=()))
+        if engine is not None:
+            until = time.monotonic() + _LAST_SECONDS
+            while engine.waiting and time.monotonic() < until:  # noqa: ASYNC110 (seldom, and nothing tells)
+                await asyncio.sleep(_LOOK_EVERY)
+            await self._close(engine, _LAST_SECONDS)
 
     async def _started(self, settings: AgentEval) -> Engine:
         worker = ThreadWorker if settings.worker == "thread" else ProcessWorker

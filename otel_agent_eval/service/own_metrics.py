@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -48,13 +48,14 @@ _LOSSES: Final[Mapping[Loss, Drop]] = {
 class OwnMetrics:
     """All numbers of one gateway.
 
-    `refresh` is called before the numbers are read: it sets those that are states, not counts.
+    `answers` gives those of now: with other thresholds they begin anew. `refresh` is called before the numbers are
+    read: it sets those that are states, not counts.
     """
 
     def __init__(
         self,
         gateway: GatewayMetrics,
-        answers: AnswerMetrics,
+        answers: Callable[[], AnswerMetrics],
         resource: Resource,
         last_failures: LastFailureFile | None,
         refresh: Callable[[], None],
@@ -66,12 +67,12 @@ class OwnMetrics:
         self._refresh = refresh
         self._start = self._pushed = time.time_ns()
         if last_failures is not None:
-            answers.restore(last_failures.load(time.time()))
+            answers().restore(last_failures.load(time.time()))
 
     async def page(self, accept: str) -> tuple[bytes, str]:
         """Return the page for an `Accept` header, and its content type."""
         self._refresh()
-        tables = (*self._answers.tables, *self._gateway.tables)
+        tables = (*self._answers().tables, *self._gateway.tables)
         return await asyncio.to_thread(page, tables, accept)  # thousands of series take a while
 
     def request(self) -> Payload:
@@ -79,7 +80,7 @@ class OwnMetrics:
         self._refresh()
         moment = Moment(self._start, time.time_ns(), self._pushed)
         self._pushed = moment.now
-        message = metrics_request((*self._answers.tables, *self._gateway.tables), self._resource, moment)
+        message = metrics_request((*self._answers().tables, *self._gateway.tables), self._resource, moment)
         points = sum(len(m.sum.data_points) + len(m.gauge.data_points) + len(m.histogram.data_points)
                      for r in message.resource_metrics for s in r.scope_metrics for m in s.metrics)  # fmt: skip
         return Payload(Signal.METRICS, message.SerializeToString(), points)
@@ -87,7 +88,7 @@ class OwnMetrics:
     def save(self) -> None:
         """Keep the times of the last failures for the next start."""
         if self._file is not None:
-            self._file.save(self._answers.failures())
+            self._file.save(self._answers().failures())
 
 
 def observe_request(
@@ -114,12 +115,10 @@ def observe_loss(metrics: GatewayMetrics, destination: str, signal: Signal, loss
     metrics.dropped(signal, destination, _LOSSES[loss], items)
 
 
-def read_queues(
-    metrics: GatewayMetrics, journal: Journal, delivery: Delivery, destinations: Mapping[str, Collection[Signal]]
-) -> None:
+def read_queues(metrics: GatewayMetrics, journal: Journal, delivery: Delivery) -> None:
     """Set the numbers of what is kept, and of what waits for each destination."""
     metrics.journal(journal.size, journal.unreadable)
     for stats in delivery.stats():
-        for signal in destinations[stats.name]:
+        for signal in stats.signals:
             metrics.queued(signal, stats.name, stats.queued_by_signal.get(signal, 0))
         metrics.queue(stats.name, size=stats.queued_bytes, age=stats.oldest_age, dead_letters=stats.dead_letters)

@@ -1,4 +1,4 @@
-"""Runs a gateway as a process: until SIGTERM or SIGINT, then drained."""
+"""Runs a gateway as a process: until SIGTERM or SIGINT, then drained; SIGHUP has its configuration read again."""
 
 import asyncio
 import gc
@@ -6,11 +6,12 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import uvloop
 
-from otel_agent_eval.config import Config
+from otel_agent_eval.config import Config, ConfigError, Loaded
 from otel_agent_eval.exporters.plugins import PluginError
 from otel_agent_eval.journal import QueueError
 from otel_agent_eval.models.runtime import ModelError
@@ -18,36 +19,77 @@ from otel_agent_eval.receivers import ListenError
 from otel_agent_eval.service import log_format
 from otel_agent_eval.service.build import destination_signals
 from otel_agent_eval.service.gateway import Gateway
+from otel_agent_eval.service.reload import ReloadError
 
 _log = logging.getLogger(__name__)
 
-
-def run(config: Config) -> int:
-    """Run until a signal stops it; return the exit status. What cannot be started is said in one line, status 1."""
-    settings = config.service.telemetry.logs
-    log_format.set_up(settings.level, settings.encoding)
-    return uvloop.run(_serve(config))
+_UNUSABLE = (ListenError, ModelError, PluginError, QueueError, ReloadError, ValueError)
+"""What a configuration that is right in itself can meet with: each says in one line what is wrong."""
 
 
-async def _serve(config: Config) -> int:
-    stopping = asyncio.Event()
+def run(read: Callable[[], Loaded], loaded: Loaded) -> int:
+    """Run until a signal stops it; return the exit status. What cannot be started is said in one line, status 1.
+
+    `read` reads the configuration again, of which `loaded` is what it said first.
+    """
+    _log_as(loaded.config)
+    return uvloop.run(_serve(read, loaded))
+
+
+async def _serve(read: Callable[[], Loaded], loaded: Loaded) -> int:
+    stopping, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stopping, number)
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
     try:
-        gateway = Gateway(config)
-        _tell_where_it_goes(config)
+        gateway = Gateway(loaded.config)
+        gateway.history.succeeded(loaded)
+        _tell_where_it_goes(loaded.config)
         await gateway.start()
-    except (ListenError, ModelError, PluginError, QueueError, ValueError) as error:
+    except _UNUSABLE as error:
         sys.stderr.write(f"otel-agent-eval: {error}\n")
         return 1
     _calm_collector()
+    reloading = asyncio.create_task(_reload_at(hangup, gateway, read))
     await stopping.wait()
+    reloading.cancel()
+    await asyncio.gather(reloading, return_exceptions=True)
     await gateway.stop()
     if gateway.stuck:
         logging.shutdown()
         os._exit(0)  # the interpreter would wait for every thread
     return 0
+
+
+async def _reload_at(hangup: asyncio.Event, gateway: Gateway, read: Callable[[], Loaded]) -> None:
+    """Read the configuration again whenever that is asked for, and go on with it, or with the old one."""
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        try:
+            loaded = await asyncio.to_thread(read)
+            await gateway.reload(loaded.config)
+        except (ConfigError, *_UNUSABLE) as error:
+            problem, *more = str(error).splitlines()
+            gateway.history.failed(problem)
+            _log.error(
+                "the new configuration cannot be used; the old one goes on",
+                extra={"problem": problem, "more_problems": len(more)},
+            )
+        except Exception as error:  # noqa: BLE001 (whatever it is, the gateway goes on)
+            gateway.history.failed(type(error).__name__)
+            _log.exception("the configuration could not be reloaded")
+        else:
+            gateway.history.succeeded(loaded)
+            _log_as(loaded.config)
+            _log.info("the configuration was reloaded", extra={"config": loaded.source, "sha256": loaded.digest[:12]})
+            _tell_where_it_goes(loaded.config)
+
+
+def _log_as(config: Config) -> None:
+    settings = config.service.telemetry.logs
+    log_format.set_up(settings.level, settings.encoding)
 
 
 def _tell_where_it_goes(config: Config) -> None:

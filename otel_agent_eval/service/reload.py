@@ -1,0 +1,104 @@
+"""What of a new configuration can take effect while the gateway runs, and what needs a restart."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from otel_agent_eval.config import AgentEval, Config, Loaded
+from otel_agent_eval.config.problems import Path, path_text
+
+_LIVE: Final[tuple[Path, ...]] = (
+    ("alerts",),
+    ("exporters",),
+    ("service", "pipelines"),
+    ("service", "queue", "size"),
+    ("service", "queue", "max_age"),
+    ("service", "telemetry", "logs", "level"),
+    ("service", "telemetry", "logs", "encoding"),
+    ("service", "telemetry", "metrics", "interval"),
+)
+"""What takes effect at once, with all below it. Receivers and processors are looked at by themselves."""
+
+
+class ReloadError(Exception):
+    """A configuration is right, and cannot take effect without a restart; the message names the keys."""
+
+
+@dataclass(slots=True)
+class History:
+    """Which configuration is in effect since when (Unix seconds), and what became of the last one that was tried."""
+
+    source: str = ""
+    digest: str = ""
+    since: float = 0.0
+    reloads: int = -1  # the first is the start
+    last_failed: float = 0.0
+    problem: str = ""
+
+    def succeeded(self, loaded: Loaded) -> None:
+        """Note that a configuration has taken effect."""
+        self.source, self.digest, self.since = loaded.source, loaded.digest, time.time()
+        self.reloads += 1
+        self.problem = ""
+
+    def failed(self, problem: str) -> None:
+        """Note that one was refused, and why, in one line."""
+        self.last_failed, self.problem = time.time(), problem
+
+
+def check(old: Config, new: Config) -> None:
+    """Raise `ReloadError` where something has changed that needs a restart."""
+    fixed = [path_text(path) for path in needs_restart(old, new)]
+    if fixed:
+        raise ReloadError(f"{', '.join(fixed)} cannot change while the gateway runs; restart it, or undo that")
+
+
+def needs_restart(old: Config, new: Config) -> list[Path]:
+    """Return the keys that differ and are read only at start."""
+    return sorted((path for path in changed(old, new) if not _is_live(path, old, new)), key=path_text)
+
+
+def changed(old: Config, new: Config) -> list[Path]:
+    """Return the keys whose values differ, each the innermost that says it."""
+    return list(_differences(old.model_dump(), new.model_dump(), ()))
+
+
+def engine_settings(settings: AgentEval) -> Mapping[str, Any]:
+    """Return the settings for which models have to be loaded again when they change."""
+    rules = {"mode", "segments", "rules", "selectors", "context_wait", "score_deadline", "limits", "events"}
+    dump = settings.model_dump(exclude={*rules, "openinference"})
+    for evaluator in dump["evaluators"].values():
+        evaluator.pop("threshold")
+        evaluator.pop("paging_threshold")
+    return dump
+
+
+def _is_live(path: Path, old: Config, new: Config) -> bool:
+    match path:
+        case ("receivers", str(name), "protocols", str(protocol), *_):
+            return not _keeps_listening(old, new, name, protocol)
+        case ("receivers", str(name), str()):
+            return not any(_keeps_listening(old, new, name, protocol) for protocol in ("grpc", "http"))
+        case ("receivers", *_):
+            return True
+        case ("processors", str(name), *_):
+            return all(isinstance(config.processors.get(name), AgentEval | None) for config in (old, new))
+    return any(path[: len(live)] == live for live in _LIVE)
+
+
+def _keeps_listening(old: Config, new: Config, name: str, protocol: str) -> bool:
+    """Whether a receiver's address stays as it is: then so must all that its listener was made with."""
+    before, after = (
+        getattr(config.receivers[name].protocols, protocol) if name in config.receivers else None
+        for config in (old, new)
+    )
+    return before is not None and after is not None and before.endpoint == after.endpoint
+
+
+def _differences(old: object, new: object, path: Path) -> Iterator[Path]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in dict.fromkeys((*old, *new)):
+            yield from _differences(old.get(key), new.get(key), (*path, key))
+    elif old != new:
+        yield path
