@@ -32,8 +32,8 @@ class Level(IntEnum):
 class MemoryLimiter:
     """Looks at the memory in use, and says how short it is.
 
-    Up to `soft` bytes all is well. Above, garbage is collected now and then; above `hard` at every look, after `relieve`
-    was told. `relieve` is told whenever the level changes, and at every look at which memory is exhausted.
+    Up to `soft` bytes all is well. Above, garbage is collected now and then; above `hard` at every look, after
+    `relieve` was told, which is also told whenever the level changes.
     """
 
     def __init__(

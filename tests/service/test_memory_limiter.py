@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ class Bench:
         self.told: list[Level] = []
         self.collections = 0
         self.now = 0.0
-        self._measured: Iterator[int] = iter(measured)
+        self._measured = iter(measured)
         self._used = 0
         self._freed = freed
         self.limiter = MemoryLimiter(
