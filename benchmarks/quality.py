@@ -103,12 +103,13 @@ def _scores(evaluator: Evaluator, rows: Sequence[Row]) -> Floats:
     order = sorted(range(len(rows)), key=lambda place: len(report.text_of(rows[place])))
     for start in range(0, len(order), BATCH):
         places = order[start : start + BATCH]
-        evaluations = evaluator.evaluate([_interaction(rows[place]) for place in places])
+        evaluations = evaluator.evaluate([interaction_of(rows[place]) for place in places])
         found[places] = [e.score if isinstance(e, Scored) else np.nan for e in evaluations]
     return found
 
 
-def _interaction(row: Row) -> Interaction:
+def interaction_of(row: Row) -> Interaction:
+    """Return a row as evaluators read it."""
     if "text" in row:
         return Interaction(answer=row["text"])
     said = row.get("history") or []  # turns of a dialogue, the last one is the question

@@ -1,9 +1,9 @@
 """The processor `agent_eval`: what is scored, how, and what is written."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.values import Duration, Fraction, Size, shown
@@ -13,6 +13,10 @@ DEFAULT_PAGING_THRESHOLDS: Mapping[str, float] = {"toxicity": 0.8}
 BUILT_IN_MODEL = "builtin"
 DEFAULT_EVALUATORS = ("toxicity", "input_toxicity", "faithfulness", "relevance")
 BUILT_IN_EVALUATORS = (*DEFAULT_EVALUATORS, "context_relevance")
+DEFAULT_PRIORITIES: Mapping[str, int] = {
+    "toxicity": 50, "input_toxicity": 40, "faithfulness": 30, "relevance": 20, "context_relevance": 10
+}  # fmt: skip
+PLUGIN_PRIORITY = 25
 
 
 def _patterns(value: Any) -> tuple[str, ...]:  # noqa: ANN401 (whatever the file holds)
@@ -47,6 +51,11 @@ class EvaluatorSettings(Settings):
     paging_threshold: Fraction | None = None
     """From which score on one failed answer wakes somebody, in [0, 1]: the time of the last such answer is a metric.
     Without it 0.8 for `toxicity`, and none for others."""
+
+    priority: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Where there are more answers than can be scored in time, evaluators of lower priority are skipped first
+    (`overloaded`), those of equal priority from the end of this list. Without it 50 for `toxicity`, 40
+    `input_toxicity`, 30 `faithfulness`, 25 plug-ins, 20 `relevance`, 10 `context_relevance`."""
 
 
 class EvaluatorRule(Settings):
@@ -133,8 +142,16 @@ class AgentEval(Settings):
     """How long a span waits for its content or its documents; longer than the 5 s batches of the SDKs."""
     score_deadline: Annotated[Duration, Field(le=600)] = 5.0
     """How long a span waits for its scores; then it leaves without (`deadline`)."""
-    worker: Literal["thread", "process"] = "thread"
-    """Where the models run."""
+    worker: Literal["process", "thread"] = "process"
+    """Where the models run: in processes of their own, which are replaced when they crash, hang or are killed; or in a
+    thread of the gateway, which takes some 45 MB less, cannot be ended when it hangs, and takes the gateway with it
+    when it crashes."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many processes hold the models, each all of them: see [overload](overload.md). One uses several cores
+    already."""
+    worker_timeout: Annotated[Duration, Field(ge=1, le=600)] = 30.0
+    """How long a worker may take for a few short answers, or for a step of a long one; then it is ended and started
+    again, and what it had is `failed` (`WorkerStuck`)."""
     runtime: Literal["auto", "onnxruntime", "openvino", "torch"] = "auto"
     """What runs the built-in models and other ONNX files. `auto`: OpenVINO where it is installed (the extra `openvino`)
     and gains, which is for models in floats on processors with bf16, else ONNX Runtime; the choice is logged. `torch`
@@ -145,6 +162,21 @@ class AgentEval(Settings):
     """The events written for each evaluation."""
     openinference: bool = False
     """Writes OpenInference's `evaluations.N.evaluation.*` attributes on the span, too."""
+
+    @model_validator(mode="after")
+    def _one_thread(self) -> Self:
+        if self.worker == "thread" and self.workers > 1:
+            raise ValueError("workers: more than one needs worker: process")
+        return self
+
+    @property
+    def by_priority(self) -> list[str]:
+        """The evaluators, the most important first."""
+        priorities = {
+            name: DEFAULT_PRIORITIES.get(name, PLUGIN_PRIORITY) if evaluator.priority is None else evaluator.priority
+            for name, evaluator in self.evaluators.items()
+        }
+        return sorted(priorities, key=lambda name: -priorities[name])
 
     @property
     def paging_thresholds(self) -> dict[str, float]:

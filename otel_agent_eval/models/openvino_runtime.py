@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from otel_agent_eval.models.runtime import INPUTS, FloatArray, ModelError, TokenBatch
+from otel_agent_eval.models.runtime import FloatArray, ModelError, TokenBatch, check_inputs
 
 
 class OpenVinoRuntime:
@@ -27,8 +27,7 @@ class OpenVinoRuntime:
         except Exception as error:
             raise ModelError(f"{path} cannot be loaded by OpenVINO ({type(error).__name__})") from error
         self._inputs = {value.any_name for value in model.inputs}
-        if not {"input_ids"} <= self._inputs <= INPUTS:
-            raise ModelError(f"{path} has the inputs {sorted(self._inputs)}, not {sorted(INPUTS)}")
+        check_inputs(path, self._inputs)
         self.outputs = tuple(value.any_name for value in model.outputs)
         """The names of the model's outputs."""
         self._free: LifoQueue[Any] = LifoQueue()
@@ -36,7 +35,7 @@ class OpenVinoRuntime:
             self._free.put(model.create_infer_request())
 
     def run(self, batch: TokenBatch, output: str) -> FloatArray:
-        """Return one of the model's outputs, of shape [batch, values]."""
+        """Return one of the model's outputs, of shape [batch, values] or [batch, sequence, values]."""
         feed = {name: array for name, array in batch.by_name().items() if name in self._inputs}
         request = self._free.get()
         try:

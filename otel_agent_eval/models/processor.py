@@ -11,6 +11,8 @@ _TELLING = frozenset(
     {"avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "bf16", "i8mm"}
 )
 """Features that change which runtime or which of its kernels is fastest."""
+EXACT_INT8 = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+"""Features with which sums of products of int8 have 32 bits, and are fast; without any they may overflow 16."""
 
 
 def available_cores() -> int:

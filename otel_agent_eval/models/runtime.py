@@ -1,6 +1,8 @@
 """What runs a model: arrays of token ids in, an array for each output out."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -35,8 +37,23 @@ class TokenBatch:
 
 
 class Runtime(Protocol):
-    """Runs one loaded model. Safe to call from several threads."""
+    """Runs one loaded model; a run takes one core. Safe to call from several threads."""
 
     def run(self, batch: TokenBatch, output: str) -> FloatArray:
-        """Return one of the model's outputs, of shape [batch, values]."""
+        """Return one of the model's outputs, of shape [batch, values] or [batch, sequence, values]."""
         ...
+
+
+class FileRuntime(Runtime, Protocol):
+    """Runs an ONNX file."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the model's outputs."""
+        ...
+
+
+def check_inputs(path: Path, names: Collection[str]) -> None:
+    """Raise `ModelError` unless a file reads what models of texts read."""
+    if not {"input_ids"} <= set(names) <= INPUTS:
+        raise ModelError(f"{path} has the inputs {sorted(names)}, not {sorted(INPUTS)}")

@@ -10,14 +10,16 @@ from typing import Final, Literal
 from otel_agent_eval.models.onnx_runtime import OnnxRuntime
 from otel_agent_eval.models.openvino_runtime import OpenVinoRuntime
 from otel_agent_eval.models.processor import processor_features
-from otel_agent_eval.models.runtime import ModelError
+from otel_agent_eval.models.runtime import FileRuntime, ModelError
 
 _log = logging.getLogger(__name__)
 
-Wanted = Literal["auto", "onnxruntime", "openvino"]
+Wanted = Literal["auto", "onnxruntime", "openvino", "torch"]
 """A runtime by name, or `auto` to let the rule decide."""
 
 _BF16: Final = frozenset({"amx_bf16", "avx512_bf16"})
+_NEEDED: Final = {"onnxruntime": (), "openvino": ("openvino",), "torch": ("torch", "onnx")}
+"""What a runtime takes that may not be installed."""
 
 
 def choose_runtime(
@@ -33,23 +35,28 @@ def choose_runtime(
     return "openvino" if openvino_installed and features & _BF16 and not in_integers else "onnxruntime"
 
 
-def load_runtime(path: Path, threads: int, wanted: Wanted = "auto") -> OnnxRuntime | OpenVinoRuntime:
+def load_runtime(path: Path, threads: int, wanted: Wanted = "auto") -> FileRuntime:
     """Load an ONNX file where it shall run, for up to `threads` runs side by side, each on one core; log where.
 
     Raises `ModelError`.
     """
     features = processor_features()
-    installed = _version("openvino")
-    name = choose_runtime(wanted, features, openvino_installed=bool(installed), in_integers=multiplies_integers(path))
-    runtime: OnnxRuntime | OpenVinoRuntime
-    if name == "onnxruntime":
-        runtime, release, precision = OnnxRuntime(path, threads=1), _version("onnxruntime"), "as in the file"
-    elif installed:
+    installed = bool(_version("openvino"))
+    name = choose_runtime(wanted, features, openvino_installed=installed, in_integers=multiplies_integers(path))
+    if not all(map(_version, _NEEDED[name])):
+        raise ModelError(f"the runtime {name} is not installed: pip install 'otel-agent-eval[{name}]'")
+    runtime: FileRuntime
+    precision = "as in the file"
+    if name == "openvino":
         precision = "bf16" if features & _BF16 else "f32"
-        runtime, release = OpenVinoRuntime(path, threads, precision), installed
+        runtime = OpenVinoRuntime(path, threads, precision)
+    elif name == "torch":
+        from otel_agent_eval.models.torch_runtime import TorchRuntime  # noqa: PLC0415 (an extra, and slow to import)
+
+        runtime = TorchRuntime(path)
     else:
-        raise ModelError("the runtime openvino is not installed: pip install 'otel-agent-eval[openvino]'")
-    facts = {"runtime": name, "version": release, "precision": precision, "threads": threads}
+        runtime = OnnxRuntime(path)
+    facts = {"runtime": name, "version": _version(name), "precision": precision, "threads": threads}
     _log.info("model runtime", extra=facts | {"model": path.parent.name, "processor": " ".join(sorted(features))})
     return runtime
 

@@ -1,58 +1,61 @@
 import importlib.util
 import logging
+import math
+import pickle
+import re
 import time
-from itertools import chain
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from quoted_rows import INTERACTIONS
 
+from otel_agent_eval.evaluation import Evaluation, Evaluator, Scored
 from otel_agent_eval.models import runtimes
+from otel_agent_eval.models.batching import pad
 from otel_agent_eval.models.builtin import builtin_folder, load_builtin
 from otel_agent_eval.models.model import Model, sigmoid
-from otel_agent_eval.models.runtime import FloatArray, ModelError
+from otel_agent_eval.models.runtime import ModelError, TokenBatch
 from otel_agent_eval.models.runtimes import Wanted, choose_runtime, load_runtime, multiplies_integers
-from otel_agent_eval.models.tokens import Window
+from otel_agent_eval.processors.registry import load_evaluators
 
 INSTALLED: list[Wanted] = ["onnxruntime"]
 if importlib.util.find_spec("openvino"):
     INSTALLED.append("openvino")
+if importlib.util.find_spec("torch") and importlib.util.find_spec("onnx"):
+    INSTALLED.append("torch")
 
-PASSAGE = "Returns are accepted within thirty days of delivery. Shoes must be unworn and in the original box."
-ANSWERS = (
-    "You can return the shoes within thirty days, as long as they are unworn.",
-    "You can return the shoes within ninety days, even if you wore them outside.",
-    "You are an idiot, nobody wants your filthy shoes. 😡",
-    "I'm sorry, I don't have information about that.",
-    "Yes.",
-    "",
-    "The box is cardboard. " * 12,
-)
-QUESTION = "How long do I have to return a pair of shoes?"
-BOUND = 0.1
-"""How far a probability or a cosine may lie from that of another runtime, which rounds otherwise."""
-PADDING_BOUND = 1e-4
+NAMES = ("toxicity", "input_toxicity", "faithfulness", "relevance", "context_relevance")
+APART: dict[Wanted, float] = {"openvino": 0.1, "torch": 0.02}
+"""How far a score may lie from that of ONNX Runtime: OpenVINO multiplies in bf16, torch rounds otherwise at times."""
+AMONG: dict[Wanted, float] = {"onnxruntime": 0.001, "openvino": 0.02, "torch": 0.001}
+"""How far a score may lie from that of the same answer among others: bf16 is rounded otherwise beside padding."""
 
 
-def windows(model: Model) -> dict[str, list[Window]]:
-    """What each output of the model reads of the texts."""
-    passage, question, *answers = model.tokenizer.encode([PASSAGE, QUESTION, *ANSWERS])
+ANSWERS = [interaction.answer for interaction in INTERACTIONS]
+
+
+def rows_of_tokens(model: Model) -> TokenBatch:
+    """The answers of the rows, as one batch."""
+    return pad([model.tokenizer.single(ids) for ids in model.tokenizer.encode(ANSWERS)], model.tokenizer.padding)
+
+
+@cache
+def scores(runtime: Wanted, order: str) -> dict[str, list[float]]:
+    """The scores of the rows by evaluator, NaN for none. Models are loaded anew: what was read is remembered."""
     return {
-        "toxicity": [model.tokenizer.single(answer) for answer in answers],
-        "support": [model.tokenizer.pair(passage, answer) for answer in answers],
-        "relevance": [model.tokenizer.pair(question, answer) for answer in answers],
-        "embedding": [model.tokenizer.single(ids) for ids in (passage, question, *answers)],
+        evaluator.name: [one.score if isinstance(one, Scored) else math.nan for one in ORDERS[order](evaluator)]
+        for evaluator in load_evaluators(NAMES, threads=2, runtime=runtime)
     }
 
 
-def load(head: str, runtime: Wanted) -> Model:
-    return load_builtin(head, threads=2, runtime=runtime)
-
-
-def values(model: Model, output: str, read: list[Window]) -> FloatArray:
-    """Probabilities, or of embeddings the cosines."""
-    rows = model.run(output, read)
-    return rows @ rows.T if output == "embedding" else sigmoid(rows).astype(np.float32)
+ORDERS: dict[str, Callable[[Evaluator], list[Evaluation]]] = {
+    "together": lambda evaluator: evaluator.evaluate(INTERACTIONS),
+    "alone": lambda evaluator: [evaluator.evaluate([one])[0] for one in INTERACTIONS],
+    "backwards": lambda evaluator: evaluator.evaluate(INTERACTIONS[::-1])[::-1],
+}
 
 
 @pytest.mark.parametrize(
@@ -81,10 +84,11 @@ def test_a_file_tells_whether_it_is_multiplied_in_integers(tmp_path: Path) -> No
     assert not any(multiplies_integers(tmp_path / name) for name in ("empty.onnx", "floats.onnx", "missing.onnx"))
 
 
-def test_a_runtime_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("wanted", ["openvino", "torch"])
+def test_a_runtime_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, wanted: Wanted) -> None:
     monkeypatch.setattr(runtimes, "_version", lambda _: "")
-    with pytest.raises(ModelError, match=r"otel-agent-eval\[openvino\]"):
-        load_runtime(builtin_folder("toxicity") / "model.onnx", 1, "openvino")
+    with pytest.raises(ModelError, match=rf"otel-agent-eval\[{wanted}\]"):
+        load_runtime(builtin_folder("toxicity") / "model.onnx", 1, wanted)
 
 
 def test_the_log_says_once_what_runs_the_model(caplog: pytest.LogCaptureFixture) -> None:
@@ -96,32 +100,70 @@ def test_the_log_says_once_what_runs_the_model(caplog: pytest.LogCaptureFixture)
     assert facts["version"]
 
 
-@pytest.mark.skipif("openvino" not in INSTALLED, reason="run by backends/test_torch.py")
-@pytest.mark.parametrize(
-    ("head", "output"),
-    [("toxicity", "toxicity"), ("faithfulness", "support"), ("relevance", "relevance"), ("relevance", "embedding")],
-)
-def test_runtimes_agree_on_every_output(head: str, output: str) -> None:
-    one, other = (load(head, runtime) for runtime in INSTALLED)
-    read = windows(one)[output]
-    np.testing.assert_allclose(values(one, output, read), values(other, output, read), atol=BOUND)
+@pytest.mark.skipif(len(INSTALLED) == 1, reason="run by backends/test_torch.py")
+@pytest.mark.parametrize("runtime", INSTALLED[1:])
+@pytest.mark.parametrize("name", NAMES)
+def test_runtimes_agree_on_every_score(runtime: Wanted, name: str) -> None:
+    expected, found = scores("onnxruntime", "together")[name], scores(runtime, "together")[name]
+    assert len(expected) - sum(map(math.isnan, expected)) > 5
+    np.testing.assert_allclose(found, expected, atol=APART[runtime], rtol=0)
+
+
+@pytest.mark.parametrize("order", ["alone", "backwards"])
+@pytest.mark.parametrize("runtime", INSTALLED)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_score_does_not_depend_on_its_batch(runtime: Wanted, name: str, order: str) -> None:
+    expected, found = scores(runtime, "together")[name], scores(runtime, order)[name]
+    np.testing.assert_allclose(found, expected, atol=AMONG[runtime], rtol=0)
+
+
+@pytest.mark.skipif("torch" not in INSTALLED, reason="run by backends/test_torch.py")
+def test_torch_multiplies_integers_as_well_in_floats(monkeypatch: pytest.MonkeyPatch) -> None:
+    from otel_agent_eval.models import torch_runtime  # noqa: PLC0415 (torch is not always installed)
+
+    path, windows = builtin_folder("faithfulness") / "model.onnx", rows_of_tokens(load_builtin("faithfulness"))
+    in_integers = torch_runtime.TorchRuntime(path).run(windows, "support")
+    monkeypatch.setattr(torch_runtime, "processor_features", frozenset)
+    in_floats = torch_runtime.TorchRuntime(path).run(windows, "support")
+    np.testing.assert_allclose(sigmoid(in_floats), sigmoid(in_integers), atol=0.01, rtol=0)
+
+
+@pytest.mark.skipif("torch" not in INSTALLED, reason="run by backends/test_torch.py")
+def test_torch_refuses_operations_that_it_does_not_know(tmp_path: Path) -> None:
+    import onnx  # noqa: PLC0415 (not always installed)
+
+    path = builtin_folder("toxicity") / "model.onnx"
+    model = onnx.load(path)
+    next(node for node in model.graph.node if node.op_type == "Erf").op_type = "Atanh"
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match=r"model\.onnx cannot be loaded by torch \(it has the operation Atanh\)"):
+        load_runtime(tmp_path / "model.onnx", 1, "torch")
 
 
 @pytest.mark.parametrize("runtime", INSTALLED)
-def test_a_score_does_not_depend_on_its_batch(runtime: Wanted) -> None:
-    together = load("toxicity", runtime)
-    read = windows(together)["toxicity"]
-    alone = load("toxicity", runtime)  # another one: what was run once is remembered
-    rows = [alone.run("toxicity", [window]) for window in reversed(read)]
-    np.testing.assert_allclose(
-        sigmoid(together.run("toxicity", read)), sigmoid(np.concatenate(rows[::-1])), atol=PADDING_BOUND
-    )
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "another graph", "a pickle", "a folder"])
+def test_a_damaged_file_is_one_clear_error(tmp_path: Path, runtime: Wanted, damage: str) -> None:
+    content = (builtin_folder("toxicity") / "model.onnx").read_bytes()
+    path = tmp_path / "model.onnx"
+    if damage == "a folder":
+        path.mkdir()
+    elif damage != "missing":
+        path.write_bytes(
+            {
+                "empty": b"",
+                "cut": content[: len(content) // 2],
+                "another graph": content.replace(b"layer0.gelu.erf", b"layer0.gelu.ref", 1),
+                "a pickle": pickle.dumps([1] * 999),
+            }[damage]
+        )
+    with pytest.raises(ModelError, match=re.escape(str(path))):
+        load_runtime(path, 1, runtime)
 
 
 @pytest.mark.parametrize("runtime", INSTALLED)
 def test_a_loaded_model_that_has_nothing_to_do_takes_no_processor_time(runtime: Wanted) -> None:
-    model = load("toxicity", runtime)
-    model.run("toxicity", [*chain(*[windows(model)["toxicity"]] * 4)])
+    model = load_builtin("toxicity", threads=2, runtime=runtime)
+    model.run("toxicity", [model.tokenizer.single(ids) for ids in model.tokenizer.encode(ANSWERS)])
     time.sleep(0.3)
     before = time.process_time()
     time.sleep(0.5)

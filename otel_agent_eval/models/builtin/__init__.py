@@ -7,7 +7,7 @@ from otel_agent_eval.models.model import Model, load_model, read_card
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.models.runtimes import Wanted
 
-_CURRENT = "v2"
+_CURRENT = "v3"
 """A folder that holds a model, or a folder for each of several."""
 
 
