@@ -5,7 +5,7 @@ import ipaddress
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from otel_agent_eval.seldom import Seldom
 
@@ -94,7 +94,7 @@ class GuardedProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the connection in, or close it at once."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 (of a TCP server; uvloop registers its own as one)
+        transport = cast("asyncio.Transport", transport)  # of a TCP server; uvloop's is one in all but name
         peer = transport.get_extra_info("peername")
         self.client = client_of(peer[0]) if peer else ""
         if not self._book.enter(self, self.client):
