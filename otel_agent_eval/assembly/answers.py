@@ -19,6 +19,7 @@ from otel_agent_eval.assembly.texts import repeats
 from otel_agent_eval.assembly.trace import (
     COUNTS,
     HIDDEN,
+    MAX_TWINS,
     NOTHING,
     WRAPPERS,
     Fate,
@@ -31,7 +32,7 @@ from otel_agent_eval.assembly.trace import (
 from otel_agent_eval.conventions.extract import Extract, Role
 from otel_agent_eval.evaluation.evaluation import Reason
 
-_MAX_TWINS = 16
+_MAX_DECIDING = 32  # fates that wait for one another: a chain of repeats can be as long as a trace
 _MIN_PROSE = 3  # words from which a chain's other output is taken for a rewritten answer, not for a status
 _STEPS = frozenset({Role.CHAIN, Role.OTHER})  # where they hold no answer there is nothing to say of them
 _NOT_USER_FACING = Fate(Reason.NOT_USER_FACING)
@@ -47,10 +48,14 @@ def may_answer(extract: Extract) -> bool:
 def fate_of(trace: Trace, node: Node) -> Fate:
     """Decide what becomes of a span, for good."""
     if node.fate is None:
-        if node.deciding:  # two spans that point at each other: the one asked first counts
+        if node.deciding or trace.deciding >= _MAX_DECIDING:  # spans that point at each other: one of them counts
             return COUNTS
         node.deciding = True
-        node.fate = _decide(trace, node)
+        trace.deciding += 1
+        try:
+            node.fate = _decide(trace, node)
+        finally:
+            trace.deciding -= 1
     return node.fate
 
 
@@ -122,8 +127,8 @@ def _twins(trace: Trace, node: Node) -> list[Node]:
         for twin in (*_nested(one), *_beside(one), *_same_response(trace, one)):
             if twin not in found and _agree(one, twin) and _agree(node, twin):
                 found.append(twin)
-        if len(found) >= _MAX_TWINS:
-            break
+                if len(found) >= MAX_TWINS:
+                    return found[1:]
     return found[1:]
 
 
@@ -159,7 +164,7 @@ def _beside(node: Node) -> Iterator[Node]:
     if len(calls) < 2:  # noqa: PLR2004 (itself)
         return
     at = bisect_left(calls, (node.start, node.span_id))
-    for _, _, other in calls[max(0, at - _MAX_TWINS) : at + _MAX_TWINS]:
+    for _, _, other in calls[max(0, at - MAX_TWINS) : at + MAX_TWINS]:
         if other is node:
             continue
         if _same_call(node, other) if other.scope != node.scope else _afterwards(*sorted((node, other), key=_start)):
@@ -188,7 +193,7 @@ def _start(node: Node) -> int:
 
 def _same_response(trace: Trace, node: Node) -> Iterable[Node]:
     response = node.extract.response_id if node.extract is not None else ""
-    return trace.responses.get(response, ())[:_MAX_TWINS] if response else ()
+    return trace.responses.get(response, ()) if response else ()
 
 
 def _counted_around(node: Node) -> Node | None:

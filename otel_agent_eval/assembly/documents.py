@@ -24,6 +24,7 @@ from otel_agent_eval.conventions.extract import Role
 from otel_agent_eval.evaluation.interaction import Document, Turn
 
 MAX_DOCUMENTS = 1_000  # kept for one answer, the latest retrieved; where there are more they count as cut
+_MAX_LOOKED_AT = 10 * MAX_DOCUMENTS  # for one answer: each is compared with others
 _RETRIEVALS = frozenset({Role.RETRIEVER, Role.RERANKER, Role.MEMORY, Role.TOOL})
 _STEPS = frozenset({Role.CHAIN, Role.OTHER})
 _RETRIEVES = re.compile(
@@ -33,6 +34,7 @@ _RETRIEVES = re.compile(
 )
 _ENDS_RUN = re.compile(r"final_?(?:answer|result|output|response)(?:_?tool)?", re.IGNORECASE)  # it is given the answer
 _SEEN = 80  # comparable characters of a document that show it in a prompt
+_MAX_SEARCHED = 1 << 30  # characters of one prompt, for all documents together: a quarter of a second
 
 
 class Retrieved(NamedTuple):
@@ -63,7 +65,8 @@ def retrieved_for(trace: Trace, node: Node) -> Retrieved:
             found, missed = [d for d in below if retrieves(d)], _are_cut(below)
         cut = cut or missed
         if found:
-            return _ordered(found)._replace(cut=cut)
+            ordered = _ordered(found)
+            return ordered._replace(cut=cut or ordered.cut)
     return Retrieved(cut=cut)
 
 
@@ -79,7 +82,7 @@ def documents_for(
     """
     from_spans = [replace(d, span_id=n.span_id) for n in retrieved.nodes for d in _documents(n)]
     known = _distinct([*from_spans, *_documents(node)])
-    known = _distinct([*known, *_from_messages(turns, known)])
+    known = _distinct([*known, *_from_messages(turns, known[-MAX_DOCUMENTS:])])
     if not known:
         ids = [d for n in retrieved.nodes for d in _documents(n)]
         found_nothing = any(n.extract is not None and n.extract.output_captured for n in retrieved.nodes) and not ids
@@ -94,6 +97,7 @@ class _Prompt:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._text: str | None = None
+        self._left = _MAX_SEARCHED
 
     def shows(self, retrieval: Node) -> bool:
         if self._text is None:
@@ -101,7 +105,11 @@ class _Prompt:
             at, _ = last_user_turn(turns)
             seen = [t.text for i, t in enumerate(turns) if i >= at or t.role == "system"]
             self._text = " ".join(" ".join(text.split()) for text in seen)
-        return any(d.text and " ".join(d.text.split())[:_SEEN] in self._text for d in _documents(retrieval))
+        return any(d.text and self._holds(d.text, self._text) for d in _documents(retrieval))
+
+    def _holds(self, text: str, prompt: str) -> bool:
+        self._left -= len(prompt)
+        return self._left > 0 and " ".join(text.split(None, _SEEN))[:_SEEN] in prompt
 
 
 def _around(trace: Trace, call: Node, retrieves: Callable[[Node], bool]) -> tuple[list[Node], bool]:
@@ -194,15 +202,25 @@ def _shown_only(trace: Trace, call: Node, found: list[Node], prompt: _Prompt) ->
 
 def _ordered(found: list[Node]) -> Retrieved:
     found.sort(key=lambda n: (n.start, n.end, n.span_id))
-    return Retrieved(tuple(_without_nested(_without_reranked(found))))
+    latest, count = len(found), 0
+    while latest and count < _MAX_LOOKED_AT:
+        latest -= 1
+        count += len(_documents(found[latest]))
+    return Retrieved(tuple(_without_nested(_without_reranked(found[latest:]))), cut=latest > 0)
 
 
 def _without_reranked(found: list[Node]) -> list[Node]:
     """Let a reranker's output stand for the earlier documents that it put in order."""
-    rerankers = [n for n in found if n.role is Role.RERANKER and _texts(n)]
-    if not rerankers:
+    if all(n.role is not Role.RERANKER for n in found):
         return found
-    return [n for n in found if not any(n is not r and n.end <= r.start and _texts(n) & _texts(r) for r in rerankers)]
+    texts = {n.span_id: _texts(n) for n in found}
+    rerankers = [n for n in found if n.role is Role.RERANKER]
+
+    def is_put_in_order(node: Node) -> bool:
+        own = texts[node.span_id]
+        return any(node is not r and node.end <= r.start and not own.isdisjoint(texts[r.span_id]) for r in rerankers)
+
+    return [n for n in found if not is_put_in_order(n)]
 
 
 def _without_nested(found: list[Node]) -> list[Node]:
@@ -214,11 +232,15 @@ def _without_nested(found: list[Node]) -> list[Node]:
             outer = by_id.get(above.span_id)
             if outer is None or outer is not above:
                 continue
-            inner_texts = _texts(n)
-            finer = bool(inner_texts) and all(any(t in whole for whole in _texts(outer)) for t in inner_texts)
-            drop.add(outer.span_id if outer.role is Role.TOOL and finer else n.span_id)
+            drop.add(outer.span_id if outer.role is Role.TOOL and _is_made_of(outer, n) else n.span_id)
             break
     return [n for n in found if n.span_id not in drop]
+
+
+def _is_made_of(outer: Node, inner: Node) -> bool:
+    """Say whether all that one span returned stands in what another one returned."""
+    texts, wholes = _texts(inner), _texts(outer)
+    return bool(texts) and all(text in wholes or any(text in whole for whole in wholes) for text in texts)
 
 
 def _documents(node: Node) -> tuple[Document, ...]:

@@ -15,6 +15,7 @@ from otel_agent_eval.evaluation.interaction import Turn
 
 MAX_DEPTH = 256  # levels of ancestry that are looked at; deeper traces are read as if they began there
 MAX_VISITS = 500  # spans looked at below one span, the latest first
+MAX_TWINS = 16  # records of one model call
 
 NEVER = 1 << 64  # a time after all others
 
@@ -96,6 +97,7 @@ class Trace:
         self.selector = selector
         self.nodes: dict[str, Node] = {}
         self.touched = 0.0
+        self.deciding = 0  # fates that wait for one another just now
         self.weight = 0
         self.documents = 0
         self.held: dict[str, Node] = {}
@@ -158,7 +160,7 @@ class Trace:
         self._raise_last_call(node, node.start)
         if extract.response_id:
             same = self.responses.setdefault(extract.response_id, [])
-            if node not in same:
+            if len(same) < MAX_TWINS and node not in same:
                 same.append(node)
         if node.question:
             self.asked.setdefault(node.question, node)
