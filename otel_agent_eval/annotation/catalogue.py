@@ -368,12 +368,26 @@ EVICTIONS = Metric(
     description="Traces and log records forgotten early, to stay within a bound of assembly's memory",
     attributes=(BOUND,),
 )
+WORKERS = Metric(
+    name="agent_eval.gateway.workers",
+    instrument=Instrument.GAUGE,
+    unit="{worker}",
+    description="Model workers that can judge now; while it is 0 nothing is scored, and answers count as failed",
+    attributes=(),
+)
+WORKER_ENDINGS = Metric(
+    name="agent_eval.gateway.worker.endings",
+    instrument=Instrument.COUNTER,
+    unit="{ending}",
+    description="Model workers that crashed, were killed (out of memory, as a rule) or hung; others take their place",
+    attributes=(ERROR_TYPE,),
+)
 ANSWER_METRICS = (
     SCORES, EVALUATIONS, EVALUATIONS_RAW, LAST_FAILURE, LAST_SEVERE_FAILURE, EVALUATION_ERRORS, EVALUATION_DURATION,
     OVERFLOW,
 )  # fmt: skip
 GATEWAY_METRICS = (
     RECEIVED, REFUSED, FORWARDED, DROPPED, QUEUED, QUEUED_BYTES, QUEUE_AGE, DEAD_LETTERS, JOURNAL_SIZE,
-    JOURNAL_UNREADABLE, HELD, EVICTIONS,
+    JOURNAL_UNREADABLE, HELD, EVICTIONS, WORKERS, WORKER_ENDINGS,
 )  # fmt: skip
 METRICS = (*ANSWER_METRICS, *GATEWAY_METRICS)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from otel_agent_eval.annotation import catalogue
 from otel_agent_eval.annotation.catalogue import Bound, Drop, Lack, Refusal, Transport
 from otel_agent_eval.annotation.instruments import AnyTable, Number, Table, number
+from otel_agent_eval.evaluation.worker import Ending
 from otel_agent_eval.signals import Signal
 
 
@@ -25,6 +26,8 @@ class GatewayMetrics:
         self._journal_unreadable = Table(catalogue.JOURNAL_UNREADABLE, number)
         self._held = Table(catalogue.HELD, number)
         self._evictions = Table(catalogue.EVICTIONS, number)
+        self._workers = Table(catalogue.WORKERS, number)
+        self._worker_endings = Table(catalogue.WORKER_ENDINGS, number)
         self._received.begin(Signal, Transport)
         self._refused.begin(Signal, Transport, Refusal)
         self.begin(destinations)
@@ -32,6 +35,8 @@ class GatewayMetrics:
         self._journal_unreadable.begin()
         self._held.begin(Lack)
         self._evictions.begin(Bound)
+        self._workers.begin()
+        self._worker_endings.begin(Ending)
 
     def begin(self, destinations: Mapping[str, Collection[Signal]]) -> None:
         """Begin the series of further destinations."""
@@ -48,7 +53,7 @@ class GatewayMetrics:
         tables: tuple[Table[Number], ...] = (
             self._received, self._refused, self._forwarded, self._dropped, self._queued, self._queued_bytes,
             self._queue_age, self._dead_letters, self._journal_size, self._journal_unreadable, self._held,
-            self._evictions,
+            self._evictions, self._workers, self._worker_endings,
         )  # fmt: skip
         return tables
 
@@ -86,6 +91,14 @@ class GatewayMetrics:
     def held(self, lack: Lack, spans: int) -> None:
         """Say how many spans are held back now for what they lack."""
         self._held.at(lack).value = spans
+
+    def workers(self, up: int) -> None:
+        """Say how many model workers can judge now."""
+        self._workers.at().value = up
+
+    def worker_ended(self, ending: Ending) -> None:
+        """Count a model worker that ended before its time."""
+        self._worker_endings.at(ending).add()
 
     def evicted(self, bound: Bound, total: int) -> None:
         """Say how much assembly has forgotten early since the start, for want of room; the number never falls."""

@@ -70,6 +70,10 @@ class Engine:
         """Workers that can judge now."""
         return sum(worker.down is None for worker in self._workers)
 
+    def plan_for(self, seconds: float) -> None:
+        """Say for how long interactions are waited for: evaluations that cannot be done by then are left out."""
+        self._jobs.patience = seconds
+
     def forget_late(self) -> None:
         """Give up what is only to be judged when there is time, to free its memory."""
         self._jobs.forget_late()

@@ -115,6 +115,7 @@ class Jobs:
 
     def __init__(self, limits: Limits, order: Sequence[str] = (), costs: Costs | None = None) -> None:
         self.costs = costs or Costs()
+        self.patience = limits.patience
         self._limits = limits
         self._rank = {name: rank for rank, name in enumerate(order)}
         self._short = _Lane()
@@ -293,4 +294,4 @@ class Jobs:
         return len(self._all) < self._limits.capacity and self._held + job.held <= self._limits.held
 
     def _feasible(self, workers: int) -> float:
-        return _USABLE * self._limits.patience * workers
+        return _USABLE * self.patience * workers

@@ -63,7 +63,7 @@ class Gateway:
         self._letters = build.dead_letters(config)
         self._delivery = Delivery(self._journal, [self._destination(config, n) for n in destinations], self._letters)
         self._passage = Passage(self._journal, self._delivery)
-        self._judges = Judges(self._passage.leave)
+        self._judges = Judges(self._passage.leave, self._gateway_metrics.worker_ended)
         self._listening = self._receivers(config)
         self._own: OwnMetrics | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -86,7 +86,7 @@ class Gateway:
         started = time.monotonic()
         await self._start_admin()
         await self._journal.start()
-        engine = await self._judges.prepare(self._config.agent_eval)
+        engine = await self._judges.prepare(self._config.agent_eval, self._config.service.telemetry.logs)
         await self._judge(self._config, engine)
         own = self._own = OwnMetrics(
             self._gateway_metrics, lambda: self._judges.answers, _own_resource(), self._last_failures(), self._refresh
@@ -107,7 +107,7 @@ class Gateway:
         cannot be used: then all goes on as before. A configuration takes effect as a whole or not at all.
         """
         check(self._config, config)
-        engine = await self._judges.prepare(config.agent_eval)
+        engine = await self._judges.prepare(config.agent_eval, config.service.telemetry.logs)
         made = self._receivers(config)
         serving = {place: receiver.signals for place, receiver in made.items()}
         destinations: list[Destination] = []
@@ -211,6 +211,7 @@ class Gateway:
 
     def _refresh(self) -> None:
         read_queues(self._gateway_metrics, self._journal, self._delivery)
+        self._gateway_metrics.workers(self._judges.workers)
         scoring = self._judges.scoring
         if scoring is not None:
             for lack, spans in scoring.held().items():

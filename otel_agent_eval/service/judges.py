@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Mapping
-from functools import partial
 from typing import NamedTuple
 
 from otel_agent_eval.annotation.answer_metrics import AnswerMetrics, AnswerMetricsOptions
@@ -12,14 +11,13 @@ from otel_agent_eval.annotation.dimensions import Limits as DimensionLimits
 from otel_agent_eval.annotation.result import EvaluatorInfo, Forms, evaluator_info
 from otel_agent_eval.assembly.assembler import Assembler
 from otel_agent_eval.config import AgentEval
+from otel_agent_eval.config.service import LogsTelemetry
 from otel_agent_eval.conventions import load_readers
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.policy import Policy
-from otel_agent_eval.models.process_worker import ProcessWorker
-from otel_agent_eval.models.worker import ThreadWorker
-from otel_agent_eval.processors.registry import load_evaluators
+from otel_agent_eval.evaluation.worker import Ended
 from otel_agent_eval.service import build
-from otel_agent_eval.service.choices import choices
+from otel_agent_eval.service.engines import make_engine
 from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox, Send
 from otel_agent_eval.service.reload import engine_settings
@@ -44,15 +42,16 @@ class _Line(NamedTuple):
 class Judges:
     """The evaluators of a gateway and all that judges with them; none without settings.
 
-    `leave` takes what judging sends. Use `prepare` and `adopt`, again for other settings, then `drain` and `close`.
+    `leave` takes what judging sends, `ended` is told of model workers that end before their time. Use `prepare` and `adopt`, again for other settings, then `drain` and `close`.
     What has been received and not judged yet outlives a change of settings.
     """
 
-    def __init__(self, leave: Send) -> None:
+    def __init__(self, leave: Send, ended: Ended) -> None:
         self.answers = AnswerMetrics(AnswerMetricsOptions(evaluators=()), time.time_ns)
         self.stuck = False
         """Whether, after `close`, a thread of an evaluator still runs: the process must then end without waiting."""
         self._leave = leave
+        self._ended = ended
         self._settings: AgentEval | None = None
         self._engine: Engine | None = None
         self._line: _Line | None = None
@@ -68,7 +67,12 @@ class Judges:
         descriptions = self._engine.evaluators if self._engine is not None else {}
         return {name: evaluator_info(description) for name, description in descriptions.items()}
 
-    async def prepare(self, settings: AgentEval | None) -> Engine | None:
+    @property
+    def workers(self) -> int:
+        """The model workers that can judge now."""
+        return self._engine.up if self._engine is not None else 0
+
+    async def prepare(self, settings: AgentEval | None, logs: LogsTelemetry) -> Engine | None:
         """Return an engine with the models that the settings name: the one there is, or a new one.
 
         Raises `ModelError`. Only `adopt` changes anything; hand an engine that is not adopted to `discard`.
@@ -77,7 +81,7 @@ class Judges:
             return None
         if self._settings is not None and engine_settings(settings) == engine_settings(self._settings):
             return self._engine
-        return await self._started(settings)
+        return await self._started(settings, logs)
 
     async def discard(self, engine: Engine | None) -> None:
         """Close an engine that was prepared, and is not adopted after all."""
@@ -94,6 +98,7 @@ class Judges:
         if settings is None or engine is None:
             self._line = None
             return self._let_go(before, line)
+        engine.plan_for(settings.score_deadline)
         policy = build.policy(settings, {name: info.threshold for name, info in engine.evaluators.items()})
         options = _scoring_options(settings, self.evaluators, policy)
         self._count(_answer_options(settings, self.evaluators, policy))
@@ -144,14 +149,11 @@ class Judges:
                 await asyncio.sleep(_LOOK_EVERY)
             await self._close(engine, _LAST_SECONDS)
 
-    async def _started(self, settings: AgentEval) -> Engine:
-        worker = ThreadWorker if settings.worker == "thread" else ProcessWorker
-        load = partial(load_evaluators, tuple(settings.evaluators), runtime=settings.runtime, choices=choices(settings))
-
+    async def _started(self, settings: AgentEval, logs: LogsTelemetry) -> Engine:
         def observe(name: str, seconds: float) -> None:
             self.answers.observe_duration(evaluator_info(engine.evaluators[name]), seconds)
 
-        engine = Engine([worker(load)], observe=observe)
+        engine = make_engine(settings, logs, observe, self._ended)
         await engine.start()
         return engine
 

@@ -62,7 +62,7 @@ async def running(
         }
         for number, sink in enumerate(sinks)
     }
-    config = configuration(exporters, {"evaluators": {"rudeness": {}}, **processor}, interval="1s")
+    config = configuration(exporters, {"evaluators": {"rudeness": {}}, "worker": "thread", **processor}, interval="1s")
     if change is not None:
         change(config)
     gateway = Gateway(loads(yaml.safe_dump(config), "test", {}).config)
