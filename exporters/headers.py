@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from otel_agent_eval.auth import Credentials
 from otel_agent_eval.exporters.exporter import Permanent
 
 _NAME = re.compile(r"[0-9a-z_.-]+")
@@ -17,11 +18,13 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return checked
 
 
-def with_metadata(headers: Mapping[str, str], metadata: Mapping[str, str]) -> dict[str, str]:
+def with_credentials(
+    headers: Mapping[str, str], credentials: Credentials | None, metadata: Mapping[str, str]
+) -> dict[str, str]:
     """Return the headers of one request: its metadata overrides what is configured. Raises `Permanent`."""
     if _first_wrong(metadata) is not None:
         raise Permanent("InvalidHeader")
-    return {**headers, **metadata}
+    return {**headers, **({"authorization": credentials()} if credentials else {}), **metadata}
 
 
 def _first_wrong(headers: Mapping[str, str]) -> str | None:

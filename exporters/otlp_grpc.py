@@ -1,16 +1,19 @@
 """Sends OTLP over gRPC, the bytes as they are."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import cast
 
 import grpc
 
 from otel_agent_eval import __version__
+from otel_agent_eval.auth import Credentials
 from otel_agent_eval.exporters.answers import MAX_RESPONSE_BYTES, read_grpc_error, read_response
-from otel_agent_eval.exporters.headers import check_headers, with_metadata
+from otel_agent_eval.exporters.headers import check_headers, with_credentials
 from otel_agent_eval.exporters.rejections import RejectionLog
 from otel_agent_eval.exporters.tls import ClientTls
 from otel_agent_eval.signals import Payload, Signal
+from otel_agent_eval.watched import Watched
 
 _METHODS: Mapping[Signal, str] = {
     Signal.TRACES: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -35,8 +38,8 @@ class OtlpGrpcExporter:
     """Sends to `endpoint` (`host:port`).
 
     `insecure` sends plain text; otherwise `tls` names certificates, without it the system's are trusted. `timeout` is
-    in seconds, for one try. A header of the payload's metadata overrides the same one of `headers`. Raises `ValueError`
-    for TLS files that cannot be read and headers that cannot be sent.
+    in seconds, for one try. A header of the payload's metadata overrides the same one of `headers`; `credentials` give
+    the header `authorization`. Raises `ValueError` for TLS files that cannot be read and headers that cannot be sent.
     """
 
     signals = frozenset(Signal)
@@ -49,23 +52,38 @@ class OtlpGrpcExporter:
         insecure: bool = False,
         tls: ClientTls | None = None,
         headers: Mapping[str, str] | None = None,
+        credentials: Credentials | None = None,
         gzip: bool = True,
         timeout: float = 5.0,
     ) -> None:
         self.name = name
         self._headers = check_headers(headers or {})
+        self._credentials = credentials
         self._timeout = timeout
-        compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
-        if insecure:
-            self._channel = grpc.aio.insecure_channel(endpoint, _OPTIONS, compression)
-        else:
-            self._channel = grpc.aio.secure_channel(endpoint, _credentials(tls or ClientTls()), _OPTIONS, compression)
-        self._calls = {signal: self._channel.unary_unary(method, None, None) for signal, method in _METHODS.items()}
+        self._endpoint = endpoint
+        self._compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
+        self._tls: Watched[grpc.ChannelCredentials] | None = None
+        if not insecure:
+            files = tls or ClientTls()
+            self._tls = Watched(files.files, lambda: _credentials(files), interval=files.reload_interval)
+        self._connect()
+        self._closing: set[asyncio.Task[None]] = set()
         self._rejections = RejectionLog(name)
+
+    def _connect(self) -> None:
+        """Make a channel; its certificates stay as they are."""
+        self._trusted = self._tls.get() if self._tls is not None else None
+        if self._trusted is None:
+            self._channel = grpc.aio.insecure_channel(self._endpoint, _OPTIONS, self._compression)
+        else:
+            self._channel = grpc.aio.secure_channel(self._endpoint, self._trusted, _OPTIONS, self._compression)
+        self._calls = {signal: self._channel.unary_unary(method, None, None) for signal, method in _METHODS.items()}
 
     async def export(self, payload: Payload) -> int:
         """Send one request; see `Exporter`."""
-        metadata = tuple(with_metadata(self._headers, payload.metadata).items())
+        if self._tls is not None and self._tls.get() is not self._trusted:
+            self._reconnect()
+        metadata = tuple(with_credentials(self._headers, self._credentials, payload.metadata).items())
         try:
             answer = await self._calls[payload.signal](payload.body, timeout=self._timeout, metadata=metadata)
         except grpc.aio.AioRpcError as error:
@@ -76,7 +94,14 @@ class OtlpGrpcExporter:
 
     async def close(self) -> None:
         """Close the connection."""
-        await self._channel.close(None)
+        await asyncio.gather(self._channel.close(None), *self._closing)
+
+    def _reconnect(self) -> None:
+        """Send through a new channel; requests under way end on the old one."""
+        closing = asyncio.get_running_loop().create_task(self._channel.close(self._timeout))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        self._connect()
 
 
 def _credentials(tls: ClientTls) -> grpc.ChannelCredentials:

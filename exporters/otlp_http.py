@@ -2,19 +2,23 @@
 
 import asyncio
 import gzip as gzip_format
+import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import httpx
 
 from otel_agent_eval import __version__
+from otel_agent_eval.auth import Credentials
 from otel_agent_eval.exporters.answers import MAX_RESPONSE_BYTES, read_http_error, read_response
 from otel_agent_eval.exporters.connections import explained
 from otel_agent_eval.exporters.exporter import Retryable, Unsupported
-from otel_agent_eval.exporters.headers import check_headers, with_metadata
+from otel_agent_eval.exporters.headers import check_headers, with_credentials
 from otel_agent_eval.exporters.rejections import RejectionLog
 from otel_agent_eval.exporters.tls import ClientTls
 from otel_agent_eval.signals import Payload, Signal
+from otel_agent_eval.tls import FollowingContext
+from otel_agent_eval.watched import Watched
 
 _COMPRESSION_LEVEL = 1  # on telemetry within some percent of the default, in a third of the time
 _OFF_LOOP_BYTES = 1 << 16
@@ -35,8 +39,8 @@ class OtlpHttpExporter:
     """Posts each signal to its URL; signals without one are not carried.
 
     `tls` counts for https URLs. `timeout` is in seconds, for one try. A header of the payload's metadata overrides the
-    same one of `headers`. Raises `ValueError` for URLs that are none, TLS files that cannot be read and headers that
-    cannot be sent.
+    same one of `headers`; `credentials` give the header `authorization`. Raises `ValueError` for URLs that are none,
+    TLS files that cannot be read and headers that cannot be sent.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class OtlpHttpExporter:
         *,
         tls: ClientTls | None = None,
         headers: Mapping[str, str] | None = None,
+        credentials: Credentials | None = None,
         gzip: bool = True,
         timeout: float = 5.0,
     ) -> None:
@@ -59,9 +64,12 @@ class OtlpHttpExporter:
         self._timeout = timeout
         encoding = {"content-encoding": "gzip"} if gzip else {}
         self._headers = check_headers(headers or {})
+        self._credentials = credentials
+        tls = tls or ClientTls()
+        contexts = Watched(tls.files, tls.context, interval=tls.reload_interval)
         self._client = httpx.AsyncClient(
             headers=_HEADERS | encoding,
-            verify=(tls or ClientTls()).context(),
+            verify=FollowingContext(ssl.PROTOCOL_TLS_CLIENT, contexts.get),
             timeout=timeout,
             follow_redirects=False,
             mounts=dict.fromkeys(_NEVER_PROXIED),
@@ -74,7 +82,7 @@ class OtlpHttpExporter:
         if url is None:
             raise Unsupported("no URL")
         body = await self._compress(payload.body) if self._gzip else payload.body
-        headers = with_metadata(self._headers, payload.metadata)
+        headers = with_credentials(self._headers, self._credentials, payload.metadata)
         try:
             async with (
                 asyncio.timeout(self._timeout),

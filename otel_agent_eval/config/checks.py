@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path as FilePath
 
 from otel_agent_eval.annotation.dimensions import check_segments
+from otel_agent_eval.config import auth_checks
 from otel_agent_eval.config.alerts import Alerts
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.exporters import Exporter, OtlpHttpExporter
@@ -43,9 +44,13 @@ def errors(parts: Parts, names: Mapping[str, Collection[str]]) -> Iterator[Findi
     listeners = _listeners(parts)
     yield from _same_address(listeners)
     yield from _own_address(parts.exporters, listeners)
-    for section in _SECTIONS:
+    yield from auth_checks.errors(parts, names["extensions"])
+    for section in (*_SECTIONS, "extensions"):
         for name, settings in getattr(parts, section).items():
             yield from _missing_files(settings, (section, name))
+    tls = parts.service.telemetry.metrics.tls if parts.service else None
+    if tls is not None:
+        yield from _missing_files(tls, ("service", "telemetry", "metrics", "tls"))
 
 
 def warnings(config: Config) -> Iterator[Finding]:
@@ -56,6 +61,7 @@ def warnings(config: Config) -> Iterator[Finding]:
         for name in getattr(config, section):
             if name not in used:
                 yield (section, name), "no pipeline names it: it is not started"
+    yield from auth_checks.warnings(config)
     if config.agent_eval is None:
         yield _PIPELINES, "the traces pipeline does not name the processor agent_eval: nothing is scored"
     else:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from otel_agent_eval.config.alerts import Alerts
@@ -18,6 +19,7 @@ BEGIN = "<!-- reference: written by python -m otel_agent_eval.config.docs -->\n"
 END = "<!-- end of reference -->\n"
 _NAMES = {
     str: "text",
+    SecretStr: "text, secret",
     bool: "true, false",
     int: "whole number",
     float: "number",
@@ -132,7 +134,7 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, dict) and value:
         return ", ".join(f"`{key}`" for key in value)
-    if value is None or isinstance(value, Settings) or value in ((), {}):
+    if value is None or isinstance(value, Settings | SecretStr) or value in ((), {}, ""):
         return ""
     if isinstance(value, tuple):  # of durations: the only list that is not empty at first
         return f"`[{', '.join(format_duration(item) for item in value)}]`"

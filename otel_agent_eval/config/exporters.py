@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from otel_agent_eval.config.base import Settings
+from otel_agent_eval.config.extensions import Auth
+from otel_agent_eval.config.tls import ClientTls, GrpcClientTls
 from otel_agent_eval.config.values import Destination, Duration, Endpoint, Fraction, Size
 from otel_agent_eval.signals import Signal
 
@@ -26,30 +27,6 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
 
 
 Headers = Annotated[dict[str, str], AfterValidator(_headers)]
-
-
-class ClientTls(Settings):
-    """TLS towards a destination."""
-
-    ca_file: Path | None = None
-    """Certificates that the destination must be signed by, PEM; without it the system's."""
-    cert_file: Path | None = None
-    """The client's certificate (mTLS), PEM."""
-    key_file: Path | None = None
-    """The client certificate's private key, PEM."""
-
-    @model_validator(mode="after")
-    def _pair(self) -> Self:
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file go together: give both or none")
-        return self
-
-
-class GrpcClientTls(ClientTls):
-    """TLS towards a gRPC destination."""
-
-    insecure: bool = False
-    """`true` sends plain text. An endpoint that begins with `http://` or `https://` says it itself."""
 
 
 class Retry(Settings):
@@ -86,6 +63,8 @@ class _OtlpExporter(Settings):
 
     headers: Headers = Field(default_factory=dict, repr=False)
     """Headers sent with each request."""
+    auth: Auth | None = None
+    """Who we say we are."""
     compression: Literal["gzip", "none"] = "gzip"
     """How requests are compressed."""
     timeout: Annotated[Duration, Field(gt=0)] = 5.0
@@ -94,6 +73,12 @@ class _OtlpExporter(Settings):
     """Retries."""
     sending_queue: SendingQueue = SendingQueue()
     """The destination's queue."""
+
+    @model_validator(mode="after")
+    def _one_authorization(self) -> Self:
+        if self.auth is not None and "authorization" in map(str.lower, self.headers):
+            raise ValueError("headers and auth both give authorization: drop one")
+        return self
 
 
 class OtlpGrpcExporter(_OtlpExporter):

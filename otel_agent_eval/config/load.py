@@ -14,7 +14,7 @@ from otel_agent_eval.config import checks
 from otel_agent_eval.config.alerts import Alerts
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.checks import Finding
-from otel_agent_eval.config.messages import problems_of, suggestion
+from otel_agent_eval.config.messages import problems_of, unknown_type
 from otel_agent_eval.config.otlp_environment import apply_otlp_environment
 from otel_agent_eval.config.problems import ConfigError, Path, Problem
 from otel_agent_eval.config.schema import COMPONENTS, Config, Parts, component_types
@@ -124,7 +124,7 @@ def _components(section: str, entries: Mapping[str, Any], found: list[Finding]) 
     for name, value in entries.items():
         kind = name.split("/", 1)[0].strip()
         if kind not in kinds:
-            found.append(((section, name), f"unknown type {kind!a}; {suggestion(kind, kinds)}"))
+            found.append(((section, name), unknown_type(kind, kinds)))
             continue
         model = _model(kinds[kind], {} if value is None else value, (section, name), found)
         if model is not None:

@@ -36,12 +36,18 @@ _BOUNDS = {
 }
 _ELSEWHERE = {
     "include_metadata": "name the headers that travel on in metadata_keys, beside protocols",
-    "extensions": "there are none: /healthz and /readyz are served at service.telemetry.metrics.address",
     "connectors": "there are none: keep them in a Collector",
     "insecure_skip_verify": "certificates are always verified: name the one to trust in ca_file",
+    "min_version": "TLS 1.2 is the oldest that is spoken, and 1.3 wherever both sides know it",
+    "include_system_ca_certs_pool": "put all certificates to trust into ca_file, or give none to trust the system's",
     "evaluator": "it is called evaluators",
 }
 """Keys that a user of the Collector may expect, and what to write here."""
+_TYPES_ELSEWHERE = {
+    "health_check": "/healthz and /readyz are served at service.telemetry.metrics.address",
+}
+"""Types of components that a user of the Collector may expect, and what there is instead."""
+_SECRETS = frozenset({"headers", "token", "tokens", "inline", "password", "username"})
 
 
 def problems_of(error: ValidationError, model: type[Settings]) -> Iterable[tuple[Path, str]]:
@@ -51,7 +57,7 @@ def problems_of(error: ValidationError, model: type[Settings]) -> Iterable[tuple
         if detail["type"] == "extra_forbidden":
             yield path, unknown_key(str(path[-1]), keys_of(model, path[:-1]))
         else:
-            got = "" if "headers" in path else f"; got {shown(detail['input'])}"  # headers hold secrets
+            got = "" if _SECRETS.intersection(map(str, path)) else f"; got {shown(detail['input'])}"
             yield path, _message(detail["type"], detail.get("ctx", {}), _unit(model, path), detail["msg"], got)
 
 
@@ -60,6 +66,11 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     if key in _ELSEWHERE:
         return f"unknown key; {_ELSEWHERE[key]}"
     return f"unknown key; {suggestion(key, known)}"
+
+
+def unknown_type(kind: str, known: Iterable[str]) -> str:
+    """Say that there is no such type of component and which ones there are."""
+    return f"unknown type {kind!a}; {_TYPES_ELSEWHERE.get(kind) or suggestion(kind, known)}"
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -15,11 +15,13 @@ from otel_agent_eval.config.exporters import (
     OtlpHttpExporter,
     PluginExporter,
 )
+from otel_agent_eval.config.extensions import BasicAuth, BearerTokenAuth, Extension
 from otel_agent_eval.config.processors import AgentEval
 from otel_agent_eval.config.receivers import OtlpReceiver
 from otel_agent_eval.config.service import Service
 
 COMPONENTS: Mapping[str, Mapping[str, type[Settings]]] = {
+    "extensions": {"bearertokenauth": BearerTokenAuth, "basicauth": BasicAuth},
     "receivers": {"otlp": OtlpReceiver},
     "processors": {"agent_eval": AgentEval},
     "exporters": {
@@ -44,6 +46,7 @@ def component_types(section: str) -> Mapping[str, type[Settings]]:
 class Parts:
     """What is right in a configuration of which something else may be wrong."""
 
+    extensions: Mapping[str, Extension]
     receivers: Mapping[str, OtlpReceiver]
     processors: Mapping[str, AgentEval]
     exporters: Mapping[str, Exporter]
@@ -54,6 +57,8 @@ class Parts:
 class Config(Settings):
     """A configuration in the shape of the OpenTelemetry Collector's."""
 
+    extensions: Mapping[str, Extension] = Field(default_factory=dict)
+    """Who may send, and who we say we are."""
     receivers: Mapping[str, OtlpReceiver] = Field(default_factory=dict)
     """Where telemetry comes in."""
     processors: Mapping[str, AgentEval] = Field(default_factory=dict)

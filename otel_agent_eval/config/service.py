@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from otel_agent_eval.config.base import Settings
+from otel_agent_eval.config.extensions import Auth
 from otel_agent_eval.config.queue import Queue
+from otel_agent_eval.config.tls import ServerTls
 from otel_agent_eval.config.values import Address, Duration, ListenAddress
 from otel_agent_eval.signals import Signal
 
@@ -43,6 +45,10 @@ class MetricsTelemetry(Settings):
 
     address: ListenAddress | None = Address("127.0.0.1", 8888)
     """host:port of `/metrics`, `/healthz` and `/readyz`; `null` serves none."""
+    tls: ServerTls | None = None
+    """Encrypts these pages."""
+    auth: Auth | None = None
+    """Who may read these pages, but for `/healthz` and `/readyz`, which everybody may."""
     interval: Annotated[Duration, Field(ge=1)] = 60.0
     """How often metrics are pushed to the exporters of the metrics pipeline."""
     last_failure_file: Path | None = Path("~/.local/state/otel-agent-eval/last_failures.json")
@@ -74,6 +80,8 @@ class Telemetry(Settings):
 class Service(Settings):
     """Connects the components."""
 
+    extensions: tuple[str, ...] = ()
+    """The extensions, as the Collector wants them listed; those that `auth` names work without."""
     pipelines: Pipelines
     """What is connected with what. A component that no pipeline names is not started."""
     queue: Queue = Queue()

@@ -13,7 +13,7 @@ from otel_agent_eval.receivers.errors import TooMany
 from otel_agent_eval.receivers.wire import BYTES, FIXED32, FIXED64, VARINT, fields, varint
 from otel_agent_eval.signals import REQUEST_TYPES, Signal
 
-_SAMPLED_FROM = 1 << 20
+SAMPLED_FROM = 1 << 20
 """Bytes; smaller requests take a hundred megabytes at the worst."""
 _BLOCKS, _BLOCK_BYTES = 32, 2048
 _TAGS = bytes(tag for tag in range(256) if tag & 7 == BYTES)
@@ -34,9 +34,15 @@ class BulkLimits:
     ratio: int = 500
 
 
+def check_items(items: int, limit: int) -> None:
+    """Raise `TooMany` for more than `limit` spans, log records or data points."""
+    if items > limit:
+        raise TooMany("spans, log records or data points", limit)
+
+
 def check_objects(signal: Signal, body: bytes, limit: int) -> None:
     """Raise `TooMany` for a request in protobuf that holds more than `limit` objects, as far as a sample shows it."""
-    if len(body) >= _SAMPLED_FROM and _tiny_fields(body) > limit // 2 and _count(signal, body, limit) > limit:
+    if len(body) >= SAMPLED_FROM and _tiny_fields(body) > limit // 2 and _count(signal, body, limit) > limit:
         raise TooMany("spans, attributes, values and other objects", limit)
 
 

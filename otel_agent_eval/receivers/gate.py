@@ -25,22 +25,37 @@ class ClientLimits:
     bytes_per_second: float | None = None
 
 
-class Gate:
-    """Lets senders in, for any number of receivers; a client's limits count over all of them."""
+class ClientMeter:
+    """What each client has sent of late; the receivers that share one count together."""
 
-    def __init__(
-        self,
-        authenticator: Authenticator | None = None,
-        limits: ClientLimits | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        limits = limits or ClientLimits()
-        self.challenge = authenticator.challenge if authenticator else ""
-        self._authenticator = authenticator
+    def __init__(self, limits: ClientLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._requests = _Meter(limits.requests_per_second, clock) if limits.requests_per_second else None
         self._bytes = _Meter(limits.bytes_per_second, clock) if limits.bytes_per_second else None
-        self._unknown = Seldom(_log, "senders are refused: their credentials are missing or wrong")
         self._fast = Seldom(_log, "senders are asked to come back later: they send too much")
+
+    def begin(self, client: str) -> None:
+        """Count a request. Raises `Unavailable` where the client has to wait."""
+        wait = max((meter.wait(client) for meter in (self._requests, self._bytes) if meter is not None), default=0.0)
+        if wait > 0.0:
+            self._fast(client=client)
+            raise Unavailable(Cause.THROTTLED, "more than this client may send", wait)
+        if self._requests is not None:
+            self._requests.charge(client, 1)
+
+    def charge(self, client: str, size: int) -> None:
+        """Count the bytes of a request that was read."""
+        if self._bytes is not None:
+            self._bytes.charge(client, size)
+
+
+class Gate:
+    """Lets senders in: those who may send, as much as they may."""
+
+    def __init__(self, authenticator: Authenticator | None = None, meter: ClientMeter | None = None) -> None:
+        self.challenge = authenticator.challenge if authenticator else ""
+        self._authenticator = authenticator
+        self._meter = meter
+        self._unknown = Seldom(_log, "senders are refused: their credentials are missing or wrong")
 
     async def admit(self, client: str, authorization: str | bytes) -> None:
         """Return where the client may send now. Raises `Rejection`: unauthenticated, or to be sent again later."""
@@ -52,17 +67,13 @@ class Gate:
             if not admitted:
                 self._unknown(client=client, credentials="wrong" if authorization else "missing")
                 raise Rejection(Cause.UNAUTHENTICATED, "credentials are missing or wrong")
-        wait = max((meter.wait(client) for meter in (self._requests, self._bytes) if meter is not None), default=0.0)
-        if wait > 0.0:
-            self._fast(client=client)
-            raise Unavailable(Cause.THROTTLED, "more than this client may send", wait)
-        if self._requests is not None:
-            self._requests.charge(client, 1)
+        if self._meter is not None:
+            self._meter.begin(client)
 
     def charge(self, client: str, size: int) -> None:
-        """Note the bytes of a request that was read."""
-        if self._bytes is not None:
-            self._bytes.charge(client, size)
+        """Count the bytes of a request that was read."""
+        if self._meter is not None:
+            self._meter.charge(client, size)
 
 
 class _Meter:

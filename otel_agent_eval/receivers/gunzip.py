@@ -2,20 +2,25 @@
 
 import zlib
 
-from otel_agent_eval.receivers.errors import TooLarge, Undecodable
+from otel_agent_eval.receivers.errors import Cause, Rejection, TooLarge, Undecodable
 
 GZIP_MAGIC = b"\x1f\x8b"
 """How gzip data begins. No protobuf message does: its first byte would be a tag of a wire type that does not exist."""
 
+MAX_RATIO = 1032
+"""No gzip data is compressed further."""
+
 _GZIP = 16 + zlib.MAX_WBITS
-_SLICE = 1 << 16  # what follows a member is copied when it ends, so little is handed over at a time
+_SLICE = 1 << 13  # little is handed over at a time: what follows a member is copied when it ends, and bombs end early
+_UNSUSPICIOUS_BYTES = 1 << 20  # up to here no ratio is too high
 _MAX_MEMBERS = 4096  # a block compressor makes some thousand of 64 MiB; more cost time and carry nothing
 
 
-def gunzip(data: bytes, limit: int) -> bytes:
+def gunzip(data: bytes, limit: int, ratio: int = MAX_RATIO) -> bytes:
     """Decompress gzip data of one or several members.
 
-    Raises `TooLarge` when it would be more than `limit` bytes, `Undecodable` when it is broken, cut off, or not gzip.
+    Raises `TooLarge` when it would be more than `limit` bytes, `Rejection` when it would be more than a megabyte and
+    more than `ratio` times the data, `Undecodable` when it is broken, cut off, or not gzip.
     """
     parts: list[bytes] = []
     room = limit
@@ -38,6 +43,9 @@ def gunzip(data: bytes, limit: int) -> bytes:
             room -= len(part)
             if room < 0:
                 raise TooLarge(limit)
+            size = limit - room
+            if size > _UNSUSPICIOUS_BYTES and size > ratio * min(start + _SLICE, len(data)):
+                raise Rejection(Cause.TOO_LARGE, f"request is too large: it is compressed by more than {ratio} to 1")
             parts.append(part)
             rest = stream.unused_data if stream.eof else stream.unconsumed_tail
     if not stream.eof:

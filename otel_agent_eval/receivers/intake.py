@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 
+from otel_agent_eval.receivers.bulk import SAMPLED_FROM, BulkLimits, check_items, check_json, check_objects
 from otel_agent_eval.receivers.decode import count_items, decode_repaired, parse
 from otel_agent_eval.receivers.errors import Cause, Rejection, TooLarge, Unavailable, Undecodable
 from otel_agent_eval.receivers.gunzip import gunzip
@@ -36,8 +37,8 @@ def _observe_nothing(_signal: Signal, _transport: Transport, _items: int, _cause
 class Intake:
     """Takes requests of one gateway, from any transport, into its sink.
 
-    `max_bytes` limits a request before and after decompression. `metadata_keys` (any case) lists the headers that
-    travel on with the payload; all others end here.
+    `max_bytes` limits a request before and after decompression, `bulk` what it may hold. `metadata_keys` (any case)
+    lists the headers that travel on with the payload; all others end here.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class Intake:
         sink: Sink,
         *,
         max_bytes: int = DEFAULT_MAX_REQUEST_BYTES,
+        bulk: BulkLimits | None = None,
         metadata_keys: Collection[str] = (),
         observe: Observe = _observe_nothing,
     ) -> None:
         self.max_bytes = max_bytes
+        self._bulk = bulk or BulkLimits()
         self._sink = sink
         self._metadata_keys = frozenset(key.lower() for key in metadata_keys)
         self.observe = observe
@@ -68,14 +71,18 @@ class Intake:
         *,
         gzip: bool = False,
         json: bool = False,
-    ) -> None:
-        """Return when the request is accepted. Raises `Rejection` when it is not, with the answer to give."""
+    ) -> int:
+        """Return the bytes of the request in protobuf when it is accepted.
+
+        Raises `Rejection` when it is not, with the answer to give.
+        """
         items = 0
         try:
             self._check_open()
             metadata = self._metadata(headers)
             body, request = await self._read(signal, body, gzip=gzip, json=json)
             items = count_items(request)
+            check_items(items, self._bulk.items)
             if body:  # an empty request is a success that leaves nothing to do
                 await self._sink(Payload(signal, body, items, metadata), request)
         except Exception as error:  # noqa: BLE001 (whatever broke, the sender must keep the data)
@@ -83,10 +90,11 @@ class Intake:
             self.observe(signal, transport, items, rejection.cause)
             raise rejection from None
         self.observe(signal, transport, items, None)
+        return len(body)
 
     async def _read(self, signal: Signal, body: bytes, *, gzip: bool, json: bool) -> tuple[bytes, ExportRequest]:
         """Decompress and decode, in a thread where it takes long."""
-        if (gzip or json) and len(body) > _OFF_LOOP_BYTES:
+        if len(body) > (_OFF_LOOP_BYTES if gzip or json else SAMPLED_FROM):
             body, request = await asyncio.to_thread(self._decode, signal, body, gzip, json)
         else:
             body, request = self._decode(signal, body, gzip, json)
@@ -103,9 +111,11 @@ class Intake:
         if len(body) > self.max_bytes:
             raise TooLarge(self.max_bytes)
         if gzip:
-            body = gunzip(body, self.max_bytes)
+            body = gunzip(body, self.max_bytes, self._bulk.ratio)
         if not json:
+            check_objects(signal, body, self._bulk.objects)
             return body, parse(signal, body)
+        check_json(body, self._bulk.objects)
         request = decode_json(signal, body)
         return request.SerializeToString(), request
 

@@ -1,15 +1,22 @@
 """OTLP over gRPC: the three Export services, on raw bytes so that a request stays as it was received."""
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
 
 import grpc
 
+from otel_agent_eval.connections import client_of
 from otel_agent_eval.listen import ListenError, ServerTls, bind, join_endpoint, split_endpoint
-from otel_agent_eval.receivers.errors import Rejection
+from otel_agent_eval.receivers.errors import Cause, Rejection, Unavailable, Undecodable
+from otel_agent_eval.receivers.gate import Gate
 from otel_agent_eval.receivers.gunzip import GZIP_MAGIC
 from otel_agent_eval.receivers.intake import Intake, Transport
 from otel_agent_eval.signals import Signal
+from otel_agent_eval.watched import Watched
 
 DEFAULT_GRPC_ENDPOINT = "127.0.0.1:4317"
 
@@ -25,13 +32,53 @@ _IDENTITY_AND_GZIP = 0b101  # bits of grpc_compression_algorithm; OTLP names no 
 _log = logging.getLogger(__name__)
 
 _Context = grpc.aio.ServicerContext[bytes, bytes]
+_FOR_EVER = 0x7FFFFFFF  # gRPC's word for no limit, in milliseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrpcLimits:
+    """What a gRPC server bears; times in seconds, None for no limit.
+
+    `handshake_timeout` is for TLS and HTTP/2's greetings, `read_timeout` for the body of a request. A connection is
+    asked to end when it carried nothing for `idle`, or was open for `age`, and closed `age_grace` later. A client that
+    says nothing for `ping_after` is asked whether it lives, and closed when it says nothing for `ping_timeout`; one
+    that asks us more often than every `min_ping_interval` is closed for abuse.
+    """
+
+    connections: int = 4096
+    streams: int = 100
+    handshake_timeout: float = 10.0
+    read_timeout: float = 30.0
+    idle: float | None = 300.0
+    age: float | None = None
+    age_grace: float | None = None
+    ping_after: float = 60.0
+    ping_timeout: float = 20.0
+    min_ping_interval: float = 5.0
+    pings_without_calls: bool = True
+
+    def options(self) -> list[tuple[str, int]]:
+        """Return gRPC's names for them."""
+        return [
+            ("grpc.max_allowed_incoming_connections", self.connections),
+            ("grpc.max_concurrent_streams", self.streams),
+            ("grpc.server_handshake_timeout_ms", _milliseconds(self.handshake_timeout)),
+            ("grpc.max_connection_idle_ms", _milliseconds(self.idle)),
+            ("grpc.max_connection_age_ms", _milliseconds(self.age)),
+            ("grpc.max_connection_age_grace_ms", _milliseconds(self.age_grace)),
+            ("grpc.keepalive_time_ms", _milliseconds(self.ping_after)),
+            ("grpc.keepalive_timeout_ms", _milliseconds(self.ping_timeout)),
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", _milliseconds(self.min_ping_interval)),
+            ("grpc.keepalive_permit_without_calls", int(self.pings_without_calls)),
+        ]
 
 
 class OtlpGrpcReceiver:
     """Serves OTLP over gRPC.
 
     `signals` are served, which may change, others answered UNIMPLEMENTED: what has nowhere to go must not be taken.
-    `key` is where the endpoint is configured, for the message when it cannot be used.
+    `gate` decides who may send, without one everybody. `key` is where the endpoint is configured, for the message when
+    it cannot be used.
     """
 
     def __init__(
@@ -41,14 +88,21 @@ class OtlpGrpcReceiver:
         *,
         signals: Collection[Signal] = frozenset(Signal),
         tls: ServerTls | None = None,
+        gate: Gate | None = None,
+        limits: GrpcLimits | None = None,
         key: str = "receivers.otlp.protocols.grpc.endpoint",
     ) -> None:
         self.endpoint = endpoint
         self._intake = intake
         self.signals = frozenset(signals)
         self._tls = tls
+        self._gate = gate
+        self._limits = limits or GrpcLimits()
         self.key = key
         self._server: grpc.aio.Server | None = None
+        self._reading: dict[asyncio.Task[object], float] = {}  # since when each waits for its request's body
+        self._too_slow: set[asyncio.Task[object]] = set()
+        self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen; `endpoint` then holds the real port. Raises `ListenError`."""
@@ -59,8 +113,7 @@ class OtlpGrpcReceiver:
                 ("grpc.per_message_decompression", 0),
                 ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_AND_GZIP),
                 ("grpc.so_reuseport", 0),  # else a second process would silently share the port
-                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),  # senders' keepalives are welcome
-                ("grpc.keepalive_permit_without_calls", 1),
+                *self._limits.options(),
             ]
         )
         server.add_generic_rpc_handlers((_Services(self),))
@@ -68,6 +121,7 @@ class OtlpGrpcReceiver:
         self.endpoint = join_endpoint(host, self._listen(server))
         await server.start()
         self._server = server
+        self._watch = asyncio.create_task(self._end_slow_reads())
         _log.info("listening", extra={"protocol": "grpc", "endpoint": self.endpoint})
 
     async def stop(self, grace: float = 5.0) -> None:
@@ -75,6 +129,8 @@ class OtlpGrpcReceiver:
         self._intake.stop()
         if self._server is not None:
             await self._server.stop(grace)
+        if self._watch is not None:
+            self._watch.cancel()
 
     def _listen(self, server: grpc.aio.Server) -> int:
         host, port = split_endpoint(self.endpoint, self.key)
@@ -87,13 +143,12 @@ class OtlpGrpcReceiver:
         except RuntimeError:
             raise ListenError(f"cannot listen on {self.endpoint}; change {self.key}") from None
 
-    def export(self, signal: Signal) -> Callable[[bytes, _Context], Awaitable[bytes]]:
+    def export(self, signal: Signal) -> Callable[[object, _Context], Awaitable[bytes]]:
         """Return what serves the Export call of a signal."""
 
-        async def export(body: bytes, context: _Context) -> bytes:
-            headers = context.invocation_metadata() or ()
+        async def export(_: object, context: _Context) -> bytes:
             try:
-                await self._intake.take(signal, Transport.GRPC, body, headers, gzip=body.startswith(GZIP_MAGIC))
+                return await self._take(signal, context)
             except Rejection as rejection:
                 details = (("grpc-status-details-bin", rejection.status().SerializeToString()),)
                 await context.abort(_STATUS_CODES[rejection.cause.grpc_code], rejection.message, details)
@@ -101,14 +156,69 @@ class OtlpGrpcReceiver:
 
         return export
 
+    async def _take(self, signal: Signal, context: _Context) -> bytes:
+        headers = context.invocation_metadata() or ()
+        client = ""
+        try:
+            if self._gate is not None:
+                client = _client(context)
+                await self._gate.admit(client, next((value for key, value in headers if key == "authorization"), ""))
+            body = await self._read(context)
+        except Rejection as rejection:
+            self._intake.observe(signal, Transport.GRPC, 0, rejection.cause)
+            raise
+        size = len(body)
+        try:
+            size = await self._intake.take(signal, Transport.GRPC, body, headers, gzip=body.startswith(GZIP_MAGIC))
+        finally:
+            if self._gate is not None:
+                self._gate.charge(client, size)
+        return _SUCCESS
+
+    async def _read(self, context: _Context) -> bytes:
+        """Receive the request; a sender that takes too long is asked to try again.
+
+        One task ends all slow ones: a timer for each request would cost a tenth of it.
+        """
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (gRPC runs each call in one)
+        self._reading[task] = asyncio.get_running_loop().time()
+        try:
+            body = await context.read()
+        except asyncio.CancelledError:
+            if task not in self._too_slow:
+                raise
+            task.uncancel()
+            raise Unavailable(Cause.SLOW, "the request took too long to arrive") from None
+        finally:
+            del self._reading[task]
+            self._too_slow.discard(task)
+        if not isinstance(body, bytes):
+            raise Undecodable("no message")
+        return body
+
+    async def _end_slow_reads(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(1.0, self._limits.read_timeout / 2))
+            latest = loop.time() - self._limits.read_timeout
+            for task in [task for task, since in self._reading.items() if since < latest]:
+                if task not in self._too_slow:
+                    self._too_slow.add(task)
+                    task.cancel()
+
 
 class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs only
-    """The Export calls of the signals that are served at the moment."""
+    """The Export calls of the signals that are served at the moment.
+
+    They are served as calls with a stream of requests, of which one is read: so a call is looked at before its request
+    has come, and whoever may not send need not be listened to. On the wire there is no difference.
+    """
 
     def __init__(self, receiver: OtlpGrpcReceiver) -> None:
         self._receiver = receiver
         self._handlers = {
-            f"/{service}/Export": (signal, grpc.unary_unary_rpc_method_handler(receiver.export(signal)))
+            f"/{service}/Export": (signal, grpc.stream_unary_rpc_method_handler(receiver.export(signal)))
             for signal, service in SERVICES.items()
         }
 
@@ -118,9 +228,40 @@ class _Services(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in
 
 
 def _credentials(tls: ServerTls) -> grpc.ServerCredentials:
+    """Make credentials that gRPC asks about at each handshake whether there are newer ones."""
+    configurations = Watched(tls.files, lambda: _configuration(tls), interval=tls.reload_interval)
+    used = [configurations.get()]
+
+    def newer() -> grpc.ServerCertificateConfiguration | None:
+        newest = configurations.get()
+        if newest is used[0]:
+            return None
+        used[0] = newest
+        return newest
+
+    return grpc.dynamic_ssl_server_credentials(
+        used[0],
+        newer,  # type: ignore[arg-type]  # its stubs do not know that None says "no newer ones"
+        tls.client_ca_file is not None,
+    )
+
+
+def _configuration(tls: ServerTls) -> grpc.ServerCertificateConfiguration:
     tls.context()  # gRPC accepts any bytes and fails at the first handshake; this says at once what is wrong
-    return grpc.ssl_server_credentials(
+    return grpc.ssl_server_certificate_configuration(
         [(tls.key_file.read_bytes(), tls.cert_file.read_bytes())],
         root_certificates=tls.client_ca_file.read_bytes() if tls.client_ca_file else None,
-        require_client_auth=tls.client_ca_file is not None,
     )
+
+
+def _client(context: _Context) -> str:
+    """Return who sends, from `ipv4:127.0.0.1:4711` or `ipv6:%5B::1%5D:4711`."""
+    with contextlib.suppress(ValueError):
+        family, address = context.peer().split(":", 1)
+        if family in ("ipv4", "ipv6"):
+            return client_of(unquote(address).rpartition(":")[0].strip("[]"))
+    return ""
+
+
+def _milliseconds(seconds: float | None) -> int:
+    return _FOR_EVER if seconds is None else int(seconds * 1000)

@@ -1,9 +1,11 @@
 """OTLP over HTTP: POST /v1/{traces,logs,metrics}, protobuf or JSON, gzip or none."""
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 
 from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
@@ -14,8 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from otel_agent_eval.asgi import AsgiServer
+from otel_agent_eval.connections import ConnectionLimits, client_of
 from otel_agent_eval.listen import ServerTls
 from otel_agent_eval.receivers.errors import Cause, Rejection, TooLarge, Unavailable
+from otel_agent_eval.receivers.gate import Gate
 from otel_agent_eval.receivers.intake import Intake, Transport
 from otel_agent_eval.signals import Signal
 
@@ -29,11 +33,22 @@ _GZIP_BY_ENCODING = {"": False, "identity": False, "none": False, "gzip": True, 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLimits(ConnectionLimits):
+    """What an HTTP receiver bears; times in seconds.
+
+    `read_timeout` is for the body of a request, `buffered_bytes` for all bodies that are being read.
+    """
+
+    read_timeout: float = 30.0
+    buffered_bytes: int = 512 << 20
+
+
 class OtlpHttpReceiver:
     """Serves OTLP over HTTP/1.1.
 
     `signals` are served, which may change, others answered 404: what has nowhere to go must not be taken.
-    `read_timeout` (seconds) is how long a body may take; a sender that is slower is asked to try again. `key` is where
+    `gate` decides who may send, without one everybody. A sender that is too slow is asked to try again. `key` is where
     the endpoint is configured, for the message when it cannot be used.
     """
 
@@ -44,14 +59,17 @@ class OtlpHttpReceiver:
         *,
         signals: Collection[Signal] = frozenset(Signal),
         tls: ServerTls | None = None,
-        read_timeout: float = 30.0,
+        gate: Gate | None = None,
+        limits: HttpLimits | None = None,
         key: str = "receivers.otlp.protocols.http.endpoint",
     ) -> None:
         self.endpoint = endpoint
         self._intake = intake
         self.signals = frozenset(signals)
         self._tls = tls
-        self._read_timeout = read_timeout
+        self._gate = gate
+        self._limits = limits or HttpLimits()
+        self._buffered = 0
         self.key = key
         self._server: AsgiServer | None = None
 
@@ -65,7 +83,7 @@ class OtlpHttpReceiver:
 
     async def start(self) -> None:
         """Listen; `endpoint` then holds the real port. Raises `ListenError`."""
-        server = AsgiServer(self.app, self.endpoint, self.key, self._tls)
+        server = AsgiServer(self.app, self.endpoint, self.key, self._tls, self._limits)
         await server.start()
         self._server, self.endpoint = server, server.endpoint
         _log.info("listening", extra={"protocol": "http", "endpoint": self.endpoint})
@@ -91,41 +109,65 @@ class OtlpHttpReceiver:
 
     async def _answer(self, signal: Signal, request: Request) -> Response:
         media_type = _media_type(request)
+        client = client_of(request.client.host) if self._gate is not None and request.client else ""
         try:
+            await self._let_in(client, request)
             body = await self._read(request)
         except Rejection as rejection:
             self._intake.observe(signal, Transport.HTTP, 0, rejection.cause)
-            return _rejected(rejection, media_type, close=True)  # the rest of the body is not waited for
+            # the rest of the body is not waited for
+            return _rejected(rejection, media_type, close=True, challenge=self._gate.challenge if self._gate else "")
         if (unsupported := _unsupported(request, media_type)) is not None:
             self._intake.observe(signal, Transport.HTTP, 0, unsupported.cause)
             return _rejected(unsupported, media_type)
         gzip = _GZIP_BY_ENCODING[_encoding(request)]
         headers = request.headers.items()
+        size = len(body)
         try:
-            await self._intake.take(signal, Transport.HTTP, body, headers, gzip=gzip, json=media_type == JSON)
+            size = await self._intake.take(signal, Transport.HTTP, body, headers, gzip=gzip, json=media_type == JSON)
         except Rejection as rejection:
             return _rejected(rejection, media_type)
+        finally:
+            if self._gate is not None:
+                self._gate.charge(client, size)
         return Response(_SUCCESS[media_type], media_type=media_type)
 
-    async def _read(self, request: Request) -> bytes:
+    async def _let_in(self, client: str, request: Request) -> None:
+        """Return where the sender may send. Raises `Rejection`, for which it has come to read its answer."""
+        if self._gate is None:
+            return
+        try:
+            await self._gate.admit(client, request.headers.get("authorization", ""))
+        except Rejection:
+            with contextlib.suppress(Rejection):
+                await self._read(request, keep=False)
+            raise
+
+    async def _read(self, request: Request, *, keep: bool = True) -> bytes:
         """Read the body up to the limit, and then on for a while, so that the sender comes to read its answer."""
         limit = self._intake.max_bytes
         parts: list[bytes] = []
-        size = 0
+        size = held = 0
         try:
-            async with asyncio.timeout(self._read_timeout):
+            async with asyncio.timeout(self._limits.read_timeout):
                 if int(request.headers.get("content-length", "0")) > 2 * limit:
                     raise TooLarge(limit)
                 async for part in request.stream():
                     size += len(part)
-                    if size <= limit:
-                        parts.append(part)
-                    else:
+                    if size > 2 * limit:
+                        break
+                    if not keep or size > limit:
                         parts.clear()
-                        if size > 2 * limit:
-                            break
+                        continue
+                    parts.append(part)
+                    held += len(part)
+                    self._buffered += len(part)
+                    if self._buffered > self._limits.buffered_bytes:
+                        raise Unavailable(Cause.THROTTLED, "too much is being received")
         except TimeoutError:
             raise Unavailable(Cause.SLOW, "the request took too long to arrive") from None
+        finally:
+            self._buffered -= held
         if size > limit:
             raise TooLarge(limit)
         return b"".join(parts)
@@ -148,9 +190,11 @@ def _unsupported(request: Request, media_type: str) -> Rejection | None:
     return None
 
 
-def _rejected(rejection: Rejection, media_type: str, *, close: bool = False) -> Response:
+def _rejected(rejection: Rejection, media_type: str, *, close: bool = False, challenge: str = "") -> Response:
     """Answer in the content type of the request; in JSON, which people can read, where that is not one of ours."""
     headers = {"Connection": "close"} if close else {}
+    if rejection.cause is Cause.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = challenge
     if rejection.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(rejection.retry_after)))
     if rejection.cause is Cause.UNSUPPORTED_MEDIA_TYPE:

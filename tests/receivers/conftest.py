@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from otel_agent_eval.receivers import Cause, Intake, OtlpGrpcReceiver, OtlpHttpReceiver, Transport
+from otel_agent_eval.receivers import Cause, HttpLimits, Intake, OtlpGrpcReceiver, OtlpHttpReceiver, Transport
 from otel_agent_eval.signals import ExportRequest, Payload, Signal
 
 LIMIT = 1 << 20
@@ -50,7 +50,7 @@ async def grpc_receiver(intake: Intake) -> AsyncIterator[OtlpGrpcReceiver]:
 
 @pytest.fixture
 async def http_receiver(intake: Intake) -> AsyncIterator[OtlpHttpReceiver]:
-    receiver = OtlpHttpReceiver(intake, "127.0.0.1:0", read_timeout=1.0)
+    receiver = OtlpHttpReceiver(intake, "127.0.0.1:0", limits=HttpLimits(read_timeout=1.0))
     await receiver.start()
     yield receiver
     await receiver.stop(0.1)

@@ -1,0 +1,110 @@
+"""Makes what guards the edges of a gateway from a configuration: TLS, who may send, who we say we are, limits."""
+
+from otel_agent_eval import auth
+from otel_agent_eval.config import Config
+from otel_agent_eval.config.extensions import Auth, BearerTokenAuth
+from otel_agent_eval.config.receivers import GrpcProtocol, HttpProtocol, OtlpReceiver
+from otel_agent_eval.config.tls import ClientTls as ClientTlsSettings
+from otel_agent_eval.config.tls import ServerTls as ServerTlsSettings
+from otel_agent_eval.exporters import ClientTls
+from otel_agent_eval.receivers import BulkLimits, ClientLimits, ClientMeter, Gate, GrpcLimits, HttpLimits, ServerTls
+
+
+def server_tls(settings: ServerTlsSettings | None) -> ServerTls | None:
+    """Make the TLS of a server."""
+    if settings is None:
+        return None
+    return ServerTls(
+        cert_file=settings.cert_file,
+        key_file=settings.key_file,
+        client_ca_file=settings.client_ca_file,
+        reload_interval=settings.reload_interval,
+    )
+
+
+def client_tls(settings: ClientTlsSettings) -> ClientTls:
+    """Make the TLS towards a destination."""
+    return ClientTls(
+        ca_file=settings.ca_file,
+        cert_file=settings.cert_file,
+        key_file=settings.key_file,
+        reload_interval=settings.reload_interval,
+    )
+
+
+def authenticator(config: Config, settings: Auth | None) -> auth.Authenticator | None:
+    """Make what decides who may send. Raises `OSError` or `ValueError` for files that cannot be used."""
+    if settings is None:
+        return None
+    extension = config.extensions[settings.authenticator]
+    if isinstance(extension, BearerTokenAuth):
+        return auth.BearerAuthenticator(auth.bearer_tokens(extension.given, extension.filename), extension.scheme)
+    assert extension.htpasswd is not None  # noqa: S101 (checked with the configuration)
+    inline = extension.htpasswd.inline.get_secret_value()
+    return auth.BasicAuthenticator(auth.htpasswd_users(inline, extension.htpasswd.file))
+
+
+def credentials(config: Config, settings: Auth | None) -> auth.Credentials | None:
+    """Make what says who we are. Raises `OSError` or `ValueError` for files that cannot be used."""
+    if settings is None:
+        return None
+    extension = config.extensions[settings.authenticator]
+    if isinstance(extension, BearerTokenAuth):
+        return auth.bearer_credentials(auth.bearer_tokens(extension.given, extension.filename), extension.scheme)
+    user = extension.client_auth
+    assert user is not None  # noqa: S101 (checked with the configuration)
+    return auth.basic_credentials(
+        auth.secret(user.username, user.username_file),
+        auth.secret(user.password.get_secret_value(), user.password_file),
+    )
+
+
+def meter(settings: OtlpReceiver) -> ClientMeter | None:
+    """Make what counts how much clients send, None where nothing limits it."""
+    limits = settings.limits
+    if limits.requests_per_second is None and limits.bytes_per_second is None:
+        return None
+    return ClientMeter(
+        ClientLimits(requests_per_second=limits.requests_per_second, bytes_per_second=limits.bytes_per_second)
+    )
+
+
+def gate(config: Config, settings: GrpcProtocol | HttpProtocol, meter: ClientMeter | None) -> Gate | None:
+    """Make what lets senders in, None where everybody may send anything."""
+    admits = authenticator(config, settings.auth)
+    return Gate(admits, meter) if admits is not None or meter is not None else None
+
+
+def bulk_limits(settings: OtlpReceiver) -> BulkLimits:
+    """Make the limits of what a request may hold."""
+    limits = settings.limits
+    return BulkLimits(items=limits.max_items, objects=limits.max_objects, ratio=limits.max_decompression_ratio)
+
+
+def grpc_limits(settings: GrpcProtocol) -> GrpcLimits:
+    """Make the limits of a gRPC server."""
+    server, clients = settings.keepalive.server_parameters, settings.keepalive.enforcement_policy
+    return GrpcLimits(
+        connections=settings.max_connections,
+        streams=settings.max_concurrent_streams,
+        read_timeout=settings.read_timeout,
+        idle=server.max_connection_idle,
+        age=server.max_connection_age,
+        age_grace=server.max_connection_age_grace,
+        ping_after=server.time,
+        ping_timeout=server.timeout,
+        min_ping_interval=clients.min_time,
+        pings_without_calls=clients.permit_without_stream,
+    )
+
+
+def http_limits(settings: HttpProtocol) -> HttpLimits:
+    """Make the limits of an HTTP receiver."""
+    return HttpLimits(
+        connections=settings.max_connections,
+        connections_per_client=settings.max_connections_per_client,
+        header_timeout=settings.read_header_timeout,
+        idle_timeout=settings.idle_timeout,
+        read_timeout=settings.read_timeout,
+        buffered_bytes=settings.max_buffered_bytes,
+    )
