@@ -47,6 +47,11 @@ def threads(pid: int) -> int:
     return sum(len(list((_PROC / str(process) / "task").iterdir())) for process in _family(pid))
 
 
+def files(pid: int) -> int:
+    """Return how many files and sockets a process and its descendants have open."""
+    return sum(len(list((_PROC / str(process) / "fd").iterdir())) for process in _family(pid))
+
+
 def _cpu_clock(pid: int) -> int:
     """Return the clock of a process's CPU time, as clock_getcpuclockid(3) makes it: to the nanosecond, unlike stat."""
     return (~pid << 3) | 2
