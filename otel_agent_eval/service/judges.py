@@ -20,7 +20,7 @@ from otel_agent_eval.service import build
 from otel_agent_eval.service.engines import make_engine
 from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox, Send
-from otel_agent_eval.service.reload import engine_settings
+from otel_agent_eval.service.reload import same_engine
 from otel_agent_eval.service.scoring import Scoring
 from otel_agent_eval.service.selectors import selector
 
@@ -42,7 +42,8 @@ class _Line(NamedTuple):
 class Judges:
     """The evaluators of a gateway and all that judges with them; none without settings.
 
-    `leave` takes what judging sends, `ended` is told of model workers that end before their time. Use `prepare` and `adopt`, again for other settings, then `drain` and `close`.
+    `leave` takes what judging sends, `ended` is told of model workers that end before their time. Use `prepare` and
+    `adopt`, again for other settings, then `drain` and `close`.
     What has been received and not judged yet outlives a change of settings.
     """
 
@@ -79,7 +80,7 @@ class Judges:
         """
         if settings is None:
             return None
-        if self._settings is not None and engine_settings(settings) == engine_settings(self._settings):
+        if self._settings is not None and same_engine(self._settings, settings):
             return self._engine
         return await self._started(settings, logs)
 
