@@ -24,8 +24,9 @@ DASHBOARD = HERE / "dashboards" / "agent-eval.json"
 ALERTS = HERE / "provisioning" / "alerting" / "tempo-alerts.yaml"
 _NOTE = """\
 # Grafana-managed alert rules on Tempo's TraceQL metrics, for those without Prometheus. Written by
-# `python examples/grafana/build.py`. Checked: the shape, and the queries as text. Not run: Grafana and Tempo could not
-# be run where this was tested. Grafana needs the feature toggle tempoAlerting.
+# `python examples/grafana/build.py`. Checked: the shape by Grafana's published types, the queries by the grammar of
+# Grafana's TraceQL editor, the conditions by computing them. Not run: Grafana and Tempo could not be run where this was
+# tested. Grafana needs the feature toggle tempoAlerting.
 """
 
 
@@ -40,9 +41,10 @@ def files() -> dict[Path, str]:
 
 
 def plain(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the dashboard without what the SDK adds and Grafana's published types do not have."""
+    """Return the dashboard, its panels numbered, without what the SDK adds to Grafana's published types."""
     document.pop("style", None)
-    for panel in document["panels"]:
+    for number, panel in enumerate(document["panels"], 1):
+        panel["id"] = number
         defaults = panel.get("fieldConfig", {}).get("defaults", {})
         for key in [key for key, value in defaults.items() if value is None]:
             del defaults[key]

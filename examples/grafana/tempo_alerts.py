@@ -1,7 +1,9 @@
 """Grafana's own alert rules on TraceQL metrics, for those without Prometheus.
 
 Counts of spans stand in for the counters, so there is no correction for sampling, and no look further back than Tempo's
-own limit for metrics queries. The statistics are those of the Prometheus rules, in Grafana's math expressions.
+own limit for metrics queries. The statistics are those of the Prometheus rules, in Grafana's math expressions, which
+drop what one of their queries lacks, and take NaN for an alert: so what is counted in a share is what is bad, and `&&`
+stands before every division that could be one by 0.
 """
 
 import math
@@ -9,13 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_agent_eval.alerts.error_rates import error_rates, quantile
+from otel_agent_eval.alerts.recording import MIN_EXPECTED, NOT_ELIGIBLE
 from otel_agent_eval.config.alerts import Alerts
 from otel_agent_eval.config.processors import DEFAULT_PAGING_THRESHOLDS
+from otel_agent_eval.evaluation.evaluation import Reason
 
 TEMPO = "tempo"
 PAGES = DEFAULT_PAGING_THRESHOLDS["toxicity"]
 Query = Mapping[str, Any]
-_ELIGIBLE = "overloaded|deadline|content_not_captured|by_reference|truncated|unsupported_language"
+_ELIGIBLE = "|".join(reason for reason in Reason if reason not in NOT_ELIGIBLE)
 _MOST_SEGMENTS = 20
 """Comparisons that the test of segments allows for: math expressions cannot count them."""
 
@@ -33,10 +37,12 @@ def document(settings: Alerts) -> dict[str, Any]:
     lower = _wilson("$K", "$N", z, "-")
     segment = "by (resource.service.name, span.user.segment)"
     covered = "span.agent_eval.toxicity.outcome"
-    could_be = f'({covered} = "scored" || {covered} = "failed" || span.agent_eval.toxicity.reason =~ "{_ELIGIBLE}")'
-    chi = "($KS / $NS - $K / $N) ** 2 / (($K / $N) * (1 - $K / $N) * (1 / $NS - 1 / $N))"
+    missed = f'({covered} = "failed" || span.agent_eval.toxicity.reason =~ "{_ELIGIBLE}")'
     critical = 2 * math.log(_MOST_SEGMENTS / settings.significance)
-    enough = f"($NS >= {least}) * ($N - $NS >= {least}) * ($K / $N * $NS >= 5)"
+    enough = f"$NS >= {least} && $N - $NS >= {least} && $K * $NS >= {MIN_EXPECTED} * $N"
+    enough += f" && $K * ($N - $NS) >= {MIN_EXPECTED} * $N"
+    apart = "($KS / $NS - ($K - $KS) / ($N - $NS))"
+    chance = "($K / $N) * (1 - $K / $N) * (1 / $NS + 1 / ($N - $NS))"
     rules = [
         _rule(
             "toxicity-detected", "Toxicity detected", "critical", "toxicity", "15m",
@@ -51,7 +57,7 @@ def document(settings: Alerts) -> dict[str, Any]:
                 "K": f'{{ {faithfulness} && span.agent_eval.faithfulness.label = "fail" }} | count_over_time() {by}',
                 "N": f"{{ {faithfulness} }} | count_over_time() {by}",
             },
-            f"($N >= {least}) * ({lower} > {_flagged_limit(settings, evaluator):.4g})",
+            f"$N >= {least} && {lower} > {_flagged_limit(settings, evaluator):.4g}",
         ),
         _rule(
             "relevance-low", "Relevance degradation", "warning", "relevance", "3h",
@@ -60,7 +66,7 @@ def document(settings: Alerts) -> dict[str, Any]:
                 "M": f"{{ {scored.format('relevance')} }} | avg_over_time(span.agent_eval.relevance.score) {by}",
                 "N": f"{{ {scored.format('relevance')} }} | count_over_time() {by}",
             },
-            f"($N >= {least}) * ({_wilson('$M * $N', '$N', z, '+')} < {settings.relevance_mean:g})",
+            f"$N >= {least} && {_wilson('$M * $N', '$N', z, '+')} < {settings.relevance_mean:g}",
         ),
         _rule(
             "bias-detected", "Bias detected", "warning", "bias", "3h",
@@ -71,7 +77,7 @@ def document(settings: Alerts) -> dict[str, Any]:
                 "K": f'{{ span.agent_eval.label = "fail" && span.user.segment != nil }} | count_over_time() {by}',
                 "N": f"{{ span.agent_eval.label != nil && span.user.segment != nil }} | count_over_time() {by}",
             },
-            f"{enough} * ($KS / $NS - $K / $N >= {settings.bias_difference:g}) * ({chi} > {critical:.4g})",
+            f"{enough} && {apart} >= {settings.bias_difference:g} && {apart} ** 2 > {critical:.4g} * {chance}",
         ),
         _rule(
             "evaluation-errors", "Evaluation error spike", "critical", "evaluation-errors", "1h",
@@ -80,16 +86,16 @@ def document(settings: Alerts) -> dict[str, Any]:
                 "K": f'{{ {covered} = "failed" }} | count_over_time() {by}',
                 "N": f'{{ {covered} = "scored" || {covered} = "failed" }} | count_over_time() {by}',
             },
-            f"($N >= {least}) * ({lower} > {settings.error_rate:g})",
+            f"$N >= {least} && {lower} > {settings.error_rate:g}",
         ),
         _rule(
             "coverage-low", "Coverage low", "warning", "coverage", "1h",
             "Answers of {{ index $labels `resource.service.name` }} are not checked",
             {
-                "K": f'{{ {covered} = "scored" }} | count_over_time() {by}',
-                "N": f"{{ {could_be} }} | count_over_time() {by}",
+                "K": f"{{ {missed} }} | count_over_time() {by}",
+                "N": f'{{ {covered} = "scored" || {missed} }} | count_over_time() {by}',
             },
-            f"($N >= {least}) * ({_wilson('$K', '$N', z, '+')} < {settings.coverage:g})",
+            f"$N >= {least} && {lower} > {1 - settings.coverage:g}",
         ),
         _rule(
             "silence", "No answers", "critical", "silence", "1h",

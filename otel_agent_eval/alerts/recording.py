@@ -28,12 +28,12 @@ _BY: Final = (SERVICE, AGENT, EVALUATION, EVALUATOR)
 _SCORED: Final = f'{catalogue.OUTCOME.prometheus}="{Outcome.SCORED}"'
 _FLAGGED: Final = f'{catalogue.EVALUATION_LABEL.prometheus}="{Label.FAIL}"'
 _TRIED: Final = f'{catalogue.OUTCOME.prometheus}=~"{Outcome.SCORED}|{Outcome.FAILED}"'
-_NOT_ELIGIBLE: Final = (
+NOT_ELIGIBLE: Final = (
     Reason.NO_ANSWER, Reason.NO_QUESTION, Reason.NO_CONTEXT, Reason.NOT_USER_FACING, Reason.DUPLICATE,
     Reason.SAMPLED_OUT, Reason.FILTERED,
 )  # fmt: skip
 """Why a span needed no score. For every other reason an answer went unprotected."""
-_ELIGIBLE: Final = f'{catalogue.REASON.prometheus}!~"{"|".join(_NOT_ELIGIBLE)}"'
+_ELIGIBLE: Final = f'{catalogue.REASON.prometheus}!~"{"|".join(NOT_ELIGIBLE)}"'
 _SLOWEST: Final = LOOKBACK * 0.4
 _LOOKS: Final = 60
 """How often a window is looked at anew while it passes, as far as what is recorded does not go stale."""

@@ -14,8 +14,10 @@ import pytest
 import yaml
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from otel_agent_eval.alerts.error_rates import error_rates, quantile, wilson
 from otel_agent_eval.annotation import catalogue
 from otel_agent_eval.annotation.definitions import Instrument
+from otel_agent_eval.config.alerts import Alerts
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "grafana"
@@ -124,9 +126,54 @@ def test_grafanas_own_rules_are_complete_and_refer_only_to_themselves() -> None:
         assert rule["condition"] in references
         (condition,) = (query["model"] for query in rule["data"] if query["refId"] == rule["condition"])
         assert set(re.findall(r"\$(\w+)", condition["expression"])) <= references
-        assert condition["expression"].count("(") == condition["expression"].count(")")
         runbook = rule["annotations"]["runbook_url"].rpartition("/")[2]
         assert (ROOT / "examples" / "runbooks" / runbook).exists()
+
+
+def condition(uid: str) -> str:
+    """Return a rule's condition in Python: the operators are the same, and `&&` looks no further after a 0."""
+    (group,) = yaml.safe_load(TEMPO_ALERTS.read_text())["groups"]
+    (rule,) = (rule for rule in group["rules"] if rule["uid"] == f"agent-eval-{uid}")
+    (model,) = (query["model"] for query in rule["data"] if query["refId"] == rule["condition"])
+    return re.sub(r"\$(\w+)", r"\1", model["expression"]).replace("&&", "and")
+
+
+def holds(expression: str, **numbers: float) -> bool:
+    return bool(eval(expression, {}, numbers))  # noqa: S307 (a condition from a file of this repository)
+
+
+@pytest.mark.parametrize(
+    ("uid", "fires", "nearly"),
+    [
+        ("toxicity-detected", {"K": 1}, {"K": 0}),
+        ("high-hallucination-rate", {"K": 420, "N": 1000}, {"K": 400, "N": 1000}),
+        ("high-hallucination-rate", {"K": 50, "N": 50}, {"K": 49, "N": 49}),
+        ("relevance-low", {"M": 0.4, "N": 1000}, {"M": 0.46, "N": 1000}),
+        ("relevance-low", {"M": 0.0, "N": 50}, {"M": 1.0, "N": 50}),
+        ("bias-detected", {"KS": 60, "NS": 300, "K": 150, "N": 1500}, {"KS": 45, "NS": 300, "K": 150, "N": 1500}),
+        ("bias-detected", {"KS": 60, "NS": 300, "K": 60, "N": 1500}, {"KS": 300, "NS": 300, "K": 1500, "N": 1500}),
+        ("bias-detected", {"KS": 60, "NS": 300, "K": 60, "N": 1500}, {"KS": 60, "NS": 300, "K": 60, "N": 300}),
+        ("evaluation-errors", {"K": 40, "N": 1000}, {"K": 18, "N": 1000}),
+        ("coverage-low", {"K": 150, "N": 1000}, {"K": 120, "N": 1000}),
+        ("coverage-low", {"K": 1000, "N": 1000}, {"K": 0, "N": 0}),
+        ("silence", {"N": 0}, {"N": 1}),
+    ],
+)
+def test_grafanas_own_rules_fire_for_their_reason_and_not_for_nearly_that(
+    uid: str, fires: dict[str, float], nearly: dict[str, float]
+) -> None:
+    assert holds(condition(uid), **fires)
+    assert not holds(condition(uid), **nearly)
+
+
+def test_grafanas_own_rules_have_the_bounds_of_prometheus() -> None:
+    settings = Alerts()
+    (newest,) = (rates for version, rates in error_rates(settings).items() if version == "builtin/faithfulness@2")
+    hallucination, coverage = condition("high-hallucination-rate"), condition("coverage-low")
+    for flagged in range(1001):
+        lower = wilson(flagged, 1000, quantile(settings.significance))[0]
+        assert holds(hallucination, K=flagged, N=1000) is (newest.at_least(lower) > 0.05)
+        assert holds(coverage, K=flagged, N=1000) is (lower > 0.1)
 
 
 def test_traceql_names_only_attributes_that_are_written() -> None:

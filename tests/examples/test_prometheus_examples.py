@@ -1,5 +1,6 @@
 """Rules, Prometheus' and Alertmanager's configuration, and the runbooks they lead to."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ from otel_agent_eval.annotation import catalogue
 from otel_agent_eval.config import load
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+DOCS = EXAMPLES.parent / "docs"
 RUNBOOKS = EXAMPLES / "runbooks"
 SECTIONS = [
     "What it means", "Who is hurt", "First five minutes", "Find the answers", "Contain",
@@ -65,17 +67,22 @@ def test_queries_of_a_runbook_name_what_is_written(page: Path) -> None:
 
 
 def _promql() -> list[str]:
-    blocks = [block for page in pages() for block in re.findall(r"```promql\n(.*?)```", page.read_text(), re.DOTALL)]
-    return [line for block in blocks for line in block.splitlines()]
+    """Return the queries of the runbooks, the documentation and the dashboard."""
+    docs = [*pages(), *(DOCS / name for name in ("alerts.md", "queries.md"))]
+    blocks = [block for page in docs for block in re.findall(r"```promql\n(.*?)```", page.read_text(), re.DOTALL)]
+    found = [re.split(r"\s{3,}", line)[0] for block in blocks for line in block.splitlines()]
+    panels = json.loads((EXAMPLES / "grafana" / "dashboards" / "agent-eval.json").read_text())["panels"]
+    drawn = [target["expr"] for panel in panels for target in panel.get("targets", ()) if "expr" in target]
+    return [*found, *(expression.replace("$__rate_interval", "5m") for expression in drawn)]
 
 
 @pytest.mark.debian
-def test_promtool_accepts_the_example_and_every_query_of_the_runbooks(tmp_path: Path) -> None:
+def test_promtool_accepts_the_example_and_every_query(tmp_path: Path) -> None:
     check = ["promtool", "check", "config", str(EXAMPLES / "prometheus" / "prometheus.yml")]
     done = subprocess.run(check, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     rules = [{"record": f"q:{number}", "expr": query} for number, query in enumerate(_promql())]
-    assert len(rules) > 12
+    assert len(rules) > 50
     (tmp_path / "queries.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
     check = ["promtool", "check", "rules", str(tmp_path / "queries.yml")]
     done = subprocess.run(check, capture_output=True, text=True, check=False, timeout=60)
