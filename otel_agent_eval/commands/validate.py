@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from otel_agent_eval.commands.configuration import loaded
-from otel_agent_eval.config import Config
+from otel_agent_eval.config import AgentEval, Config
 from otel_agent_eval.config.values import format_size
+from otel_agent_eval.service.redaction import redaction_of
 from otel_agent_eval.signals import Signal
 
 _WITHOUT_PIPELINE = {
@@ -65,7 +66,7 @@ def _receiver(config: Config, name: str) -> str:
 
 def _processor(config: Config, name: str, signal: Signal) -> str:
     settings = config.processors[name]
-    if signal is Signal.LOGS:
+    if signal is Signal.LOGS or not isinstance(settings, AgentEval):
         return f"{name} (reads content)"
     return f"{name} ({settings.mode}: {', '.join(settings.evaluators) or 'no evaluator'})"
 
@@ -73,4 +74,7 @@ def _processor(config: Config, name: str, signal: Signal) -> str:
 def _exporter(config: Config, name: str, signal: Signal) -> str:
     endpoints = config.exporters[name].endpoints()
     endpoint = endpoints.get(f"{signal}_endpoint") or endpoints.get("endpoint")
-    return f"{name} ({endpoint})" if endpoint else name
+    redaction = redaction_of(config, name)
+    redacted = f"{config.exporters[name].redaction}: content {redaction.content}" if redaction is not None else ""
+    said = ", ".join(str(part) for part in (endpoint, redacted) if part)
+    return f"{name} ({said})" if said else name

@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path as FilePath
 
 from otel_agent_eval.annotation.dimensions import check_segments
-from otel_agent_eval.config import auth_checks
+from otel_agent_eval.config import auth_checks, redaction_checks
 from otel_agent_eval.config.alerts import Alerts
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.exporters import Exporter, OtlpHttpExporter
@@ -35,16 +35,19 @@ def errors(parts: Parts, names: Mapping[str, Collection[str]]) -> Iterator[Findi
     for signal, pipeline in pipelines.items():
         yield from _references(signal, pipeline, names)
         yield from _pipeline(signal, pipeline, parts.exporters)
-    scoring = {name for pipeline in pipelines.values() for name in pipeline.processors}
+    named = {name for pipeline in pipelines.values() for name in pipeline.processors}
+    scoring = {name for name in named if not redaction_checks.is_redaction(name)}
     if len(scoring) > 1:
         yield _PIPELINES, f"one agent_eval serves all pipelines; these name {' and '.join(sorted(scoring))}"
-    yield from _evaluators(parts.processors)
+    evaluating = {name: settings for name, settings in parts.processors.items() if isinstance(settings, AgentEval)}
+    yield from _evaluators(evaluating)
     if parts.alerts:
-        yield from _alerts(parts.alerts, parts.processors)
+        yield from _alerts(parts.alerts, evaluating)
     listeners = _listeners(parts)
     yield from _same_address(listeners)
     yield from _own_address(parts.exporters, listeners)
     yield from auth_checks.errors(parts, names["extensions"])
+    yield from redaction_checks.errors(parts, names["processors"])
     for section in (*_SECTIONS, "extensions"):
         for name, settings in getattr(parts, section).items():
             yield from _missing_files(settings, (section, name))
@@ -59,9 +62,10 @@ def warnings(config: Config) -> Iterator[Finding]:
     for section in _SECTIONS:
         used = {name for pipeline in pipelines.values() for name in getattr(pipeline, section)}
         for name in getattr(config, section):
-            if name not in used:
+            if name not in used and not (section == "processors" and redaction_checks.is_redaction(name)):
                 yield (section, name), "no pipeline names it: it is not started"
     yield from auth_checks.warnings(config)
+    yield from redaction_checks.warnings(config)
     if config.agent_eval is None:
         yield _PIPELINES, "the traces pipeline does not name the processor agent_eval: nothing is scored"
     else:

@@ -58,7 +58,15 @@ class SendingQueue(Settings):
     """Requests that are sent at a time."""
 
 
-class _OtlpExporter(Settings):
+class _Destination(Settings):
+    """What all exporters have in common."""
+
+    redaction: str | None = None
+    """The processor that says what it is not to get, such as `redaction/content_free`; `none` for everything. Needed as
+    soon as there is such a processor, so that none is forgotten."""
+
+
+class _OtlpExporter(_Destination):
     """What both OTLP exporters have in common."""
 
     headers: Headers = Field(default_factory=dict, repr=False)
@@ -151,7 +159,7 @@ class OtlpHttpExporter(_OtlpExporter):
         }
 
 
-class ConsoleExporter(Settings):
+class ConsoleExporter(_Destination):
     """Shows what was scored as a table on the terminal. `console` and `debug` are the same."""
 
     def endpoints(self) -> dict[str, Endpoint]:
@@ -159,7 +167,7 @@ class ConsoleExporter(Settings):
         return {}
 
 
-class PluginExporter(Settings):
+class PluginExporter(_Destination):
     """An exporter of another package; its settings are checked by that package."""
 
     model_config = ConfigDict(extra="allow")

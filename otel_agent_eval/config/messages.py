@@ -41,6 +41,11 @@ _ELSEWHERE = {
     "min_version": "TLS 1.2 is the oldest that is spoken, and 1.3 wherever both sides know it",
     "include_system_ca_certs_pool": "put all certificates to trust into ca_file, or give none to trust the system's",
     "evaluator": "it is called evaluators",
+    "allow_all_keys": "without allowed_keys all stay",
+    "ignored_keys": "name them under attributes, with action: keep",
+    "blocked_key_patterns": "name them under attributes, with * for any text and action: mask",
+    "hash_function": "hashes are HMAC-SHA256: ask for them by content, action or pattern_action: hash",
+    "summary": "nothing is added to telemetry",
 }
 """Keys that a user of the Collector may expect, and what to write here."""
 _TYPES_ELSEWHERE = {

@@ -18,12 +18,13 @@ from otel_agent_eval.config.exporters import (
 from otel_agent_eval.config.extensions import BasicAuth, BearerTokenAuth, Extension
 from otel_agent_eval.config.processors import AgentEval
 from otel_agent_eval.config.receivers import OtlpReceiver
+from otel_agent_eval.config.redaction import Redaction
 from otel_agent_eval.config.service import Service
 
 COMPONENTS: Mapping[str, Mapping[str, type[Settings]]] = {
     "extensions": {"bearertokenauth": BearerTokenAuth, "basicauth": BasicAuth},
     "receivers": {"otlp": OtlpReceiver},
-    "processors": {"agent_eval": AgentEval},
+    "processors": {"agent_eval": AgentEval, "redaction": Redaction},
     "exporters": {
         "otlp": OtlpGrpcExporter,
         "otlp_grpc": OtlpGrpcExporter,
@@ -48,7 +49,7 @@ class Parts:
 
     extensions: Mapping[str, Extension]
     receivers: Mapping[str, OtlpReceiver]
-    processors: Mapping[str, AgentEval]
+    processors: Mapping[str, AgentEval | Redaction]
     exporters: Mapping[str, Exporter]
     service: Service | None
     alerts: Alerts | None = None
@@ -61,7 +62,7 @@ class Config(Settings):
     """Who may send, and who we say we are."""
     receivers: Mapping[str, OtlpReceiver] = Field(default_factory=dict)
     """Where telemetry comes in."""
-    processors: Mapping[str, AgentEval] = Field(default_factory=dict)
+    processors: Mapping[str, AgentEval | Redaction] = Field(default_factory=dict)
     """What is done with it."""
     exporters: Mapping[str, Exporter]
     """Where it goes."""
@@ -74,4 +75,5 @@ class Config(Settings):
     def agent_eval(self) -> AgentEval | None:
         """The processor that the traces pipeline names, or None where nothing is to be scored."""
         traces = self.service.pipelines.traces
-        return self.processors[traces.processors[0]] if traces and traces.processors else None
+        found = self.processors.get(traces.processors[0]) if traces and traces.processors else None
+        return found if isinstance(found, AgentEval) else None

@@ -3,6 +3,7 @@
 from otel_agent_eval.delivery.dead_letters import DeadLetters, Letter, LetterLimits
 from otel_agent_eval.delivery.delivery import Delivery
 from otel_agent_eval.delivery.destination import Destination, Observe
+from otel_agent_eval.delivery.redacted import RedactedExporter
 from otel_agent_eval.delivery.settings import RetrySettings, SendSettings
 from otel_agent_eval.delivery.stats import DestinationStats, Fate, LastError
 
@@ -16,6 +17,7 @@ __all__ = [
     "Letter",
     "LetterLimits",
     "Observe",
+    "RedactedExporter",
     "RetrySettings",
     "SendSettings",
 ]

@@ -32,6 +32,7 @@ from otel_agent_eval.journal import Folder, Journal, Limits, Lose, QueueError, R
 from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver
 from otel_agent_eval.receivers import Observe as ObserveRequests
 from otel_agent_eval.service import edges
+from otel_agent_eval.service.redaction import redacted, redaction_of
 from otel_agent_eval.service.selectors import selector
 from otel_agent_eval.signals import Signal, Sink
 
@@ -133,7 +134,8 @@ def destination_settings(config: Config, name: str) -> object:
     """Return all that a destination is made from: it is made anew when that changes."""
     exporter = config.exporters[name]
     auth = exporter.auth if isinstance(exporter, OtlpGrpcExporter | OtlpHttpExporter) else None
-    return exporter, destination_signals(config)[name], auth and config.extensions[auth.authenticator]
+    authenticator = auth and config.extensions[auth.authenticator]
+    return exporter, destination_signals(config)[name], authenticator, redaction_of(config, name)
 
 
 def dead_letters(config: Config) -> DeadLetters | None:
@@ -160,7 +162,7 @@ def destination(
         send = SendSettings(workers=settings.sending_queue.num_consumers, merged_bytes=_MERGED_BYTES)
         retry = _retry(settings.retry_on_failure)
     return Destination(
-        exporter,
+        redacted(config, exporter),
         journal.cursor(name),
         signals=signals,
         send=send,

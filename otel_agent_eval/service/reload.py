@@ -3,14 +3,17 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from otel_agent_eval.config import AgentEval, Config, Loaded
+from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.problems import Path, path_text
+from otel_agent_eval.config.redaction import Redaction
 
 _LIVE: Final[tuple[Path, ...]] = (
     ("alerts",),
     ("exporters",),
+    ("processors",),
     ("service", "pipelines"),
     ("service", "queue", "size"),
     ("service", "queue", "max_age"),
@@ -18,7 +21,13 @@ _LIVE: Final[tuple[Path, ...]] = (
     ("service", "telemetry", "logs", "encoding"),
     ("service", "telemetry", "metrics", "interval"),
 )
-"""What takes effect at once, with all below it. Receivers and processors are looked at by themselves."""
+"""What takes effect at once, with all below it. Receivers and extensions are looked at by themselves."""
+
+_RULES: Final = {
+    "mode", "segments", "rules", "selectors", "context_wait", "score_deadline", "limits", "events", "openinference"
+}  # fmt: skip
+_THRESHOLDS: Final = {"threshold", "paging_threshold"}
+"""What of the settings of `agent_eval` models know nothing of."""
 
 
 class ReloadError(Exception):
@@ -61,17 +70,12 @@ def needs_restart(old: Config, new: Config) -> list[Path]:
 
 def changed(old: Config, new: Config) -> list[Path]:
     """Return the keys whose values differ, each the innermost that says it."""
-    return list(_differences(old.model_dump(), new.model_dump(), ()))
+    return list(_differences(old, new, ()))
 
 
-def engine_settings(settings: AgentEval) -> Mapping[str, Any]:
-    """Return the settings for which models have to be loaded again when they change."""
-    rules = {"mode", "segments", "rules", "selectors", "context_wait", "score_deadline", "limits", "events"}
-    dump = settings.model_dump(exclude={*rules, "openinference"})
-    for evaluator in dump["evaluators"].values():
-        evaluator.pop("threshold")
-        evaluator.pop("paging_threshold")
-    return dump
+def same_engine(old: AgentEval, new: AgentEval) -> bool:
+    """Whether the models that one asks for serve the other, too."""
+    return all(path[0] in _RULES or path[-1] in _THRESHOLDS for path in _differences(old, new, ()))
 
 
 def _is_live(path: Path, old: Config, new: Config) -> bool:
@@ -83,8 +87,15 @@ def _is_live(path: Path, old: Config, new: Config) -> bool:
         case ("receivers", *_):
             return True
         case ("processors", str(name), *_):
-            return all(isinstance(config.processors.get(name), AgentEval | None) for config in (old, new))
+            return all(isinstance(config.processors.get(name), AgentEval | Redaction | None) for config in (old, new))
     return any(path[: len(live)] == live for live in _LIVE)
+
+
+def _admitted_by(config: Config) -> set[str]:
+    """Return the extensions that servers ask who a client is: they are made once."""
+    protocols = [p for receiver in config.receivers.values() for p in (receiver.protocols.grpc, receiver.protocols.http)]
+    every = [protocol.auth for protocol in protocols if protocol is not None]
+    return {auth.authenticator for auth in (*every, config.service.telemetry.metrics.auth) if auth is not None}
 
 
 def _keeps_listening(old: Config, new: Config, name: str, protocol: str) -> bool:
@@ -97,8 +108,16 @@ def _keeps_listening(old: Config, new: Config, name: str, protocol: str) -> bool
 
 
 def _differences(old: object, new: object, path: Path) -> Iterator[Path]:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in dict.fromkeys((*old, *new)):
-            yield from _differences(old.get(key), new.get(key), (*path, key))
+    before, after = _inside(old), _inside(new)
+    if before is not None and after is not None:
+        for key in dict.fromkeys((*before, *after)):
+            yield from _differences(before.get(key), after.get(key), (*path, key))
     elif old != new:
         yield path
+
+
+def _inside(value: object) -> Mapping[str, object] | None:
+    """Return what a section holds by key, None for a single value."""
+    if isinstance(value, Settings):
+        return dict(value)
+    return value if isinstance(value, Mapping) else None

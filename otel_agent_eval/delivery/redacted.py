@@ -1,0 +1,44 @@
+"""An exporter in front of which requests are redacted."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from otel_agent_eval.exporters.exporter import Exporter, Permanent
+from otel_agent_eval.signals import Payload
+
+_AT_ONCE = 16 << 10  # bytes of a request that takes no longer than handing it to a thread
+
+_log = logging.getLogger(__name__)
+
+
+class RedactedExporter:
+    """Sends what `redact` makes of a request; where that fails, nothing of the request is sent.
+
+    It is redacted for each attempt: what waits, and what is parked, is as it came.
+    """
+
+    def __init__(self, exporter: Exporter, redact: Callable[[Payload], Payload]) -> None:
+        self.name = exporter.name
+        self.signals = exporter.signals
+        self._exporter = exporter
+        self._redact = redact
+
+    async def export(self, payload: Payload) -> int:
+        """Redact and send a request. Raises `Permanent` where it cannot be redacted, else what the exporter raises."""
+        try:
+            if len(payload.body) <= _AT_ONCE:
+                redacted = self._redact(payload)
+            else:
+                redacted = await asyncio.to_thread(self._redact, payload)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the request must not leave as it is)
+            _log.error(  # without the traceback, which can quote content
+                "a request cannot be redacted; it is not sent",
+                extra={"destination": self.name, "signal": payload.signal.value, "error": type(error).__name__},
+            )
+            raise Permanent("redaction failed") from None
+        return await self._exporter.export(redacted)
+
+    async def close(self) -> None:
+        """Close the exporter."""
+        await self._exporter.close()
