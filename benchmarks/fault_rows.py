@@ -4,6 +4,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 from fault_bench import Bench, spans_of
@@ -15,8 +16,8 @@ from otel_agent_eval.journal.record import Stored, read
 
 _YEAR = 365 * 86400.0
 _SMALL_DISK = "1m"
-_RETRYABLE = (Answer(429, retry_after="1"), Answer(502), Answer(503), Answer(504), Answer(reset=True), Answer(delay=6))
-_PERMANENT = (Answer(400), Answer(401), Answer(403), Answer(413), Answer(500))
+_TROUBLE = (Answer(429, retry_after="1"), Answer(reset=True), Answer(delay=6))
+_ERRORS = tuple(Answer(status) for status in HTTPStatus if status >= HTTPStatus.MULTIPLE_CHOICES)
 
 
 def _killed(name: str, folder: Path, seconds: float, _: Path | None) -> Row:
@@ -57,7 +58,7 @@ def _one_of_two_down(name: str, folder: Path, seconds: float, _: Path | None) ->
 
 
 def _every_answer(name: str, folder: Path, seconds: float, _: Path | None) -> Row:
-    return _answered(name, folder, seconds, (*_RETRYABLE, *_PERMANENT), grpc=False)
+    return _answered(name, folder, seconds, (*_TROUBLE, *_ERRORS), grpc=False)
 
 
 def _every_code(name: str, folder: Path, seconds: float, _: Path | None) -> Row:
