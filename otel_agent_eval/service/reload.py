@@ -93,9 +93,10 @@ def _is_live(path: Path, old: Config, new: Config) -> bool:
 
 def _admitted_by(config: Config) -> set[str]:
     """Return the extensions that servers ask who a client is: they are made once."""
-    protocols = [p for receiver in config.receivers.values() for p in (receiver.protocols.grpc, receiver.protocols.http)]
-    every = [protocol.auth for protocol in protocols if protocol is not None]
-    return {auth.authenticator for auth in (*every, config.service.telemetry.metrics.auth) if auth is not None}
+    every = [config.service.telemetry.metrics.auth]
+    for receiver in config.receivers.values():
+        every += [p.auth for p in (receiver.protocols.grpc, receiver.protocols.http) if p is not None]
+    return {auth.authenticator for auth in every if auth is not None}
 
 
 def _keeps_listening(old: Config, new: Config, name: str, protocol: str) -> bool:

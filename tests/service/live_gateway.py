@@ -28,6 +28,7 @@ class Live:
     grpc: str
     http: str
     admin: str
+    config: dict[str, Any]
 
     async def send(self, request: ExportRequest, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """Send a request over HTTP."""
@@ -71,7 +72,7 @@ async def running(
     assert gateway.admin is not None
     try:
         async with httpx.AsyncClient(timeout=60) as client:
-            yield Live(gateway, client, grpc, f"http://{http}", f"http://{gateway.admin.endpoint}")
+            yield Live(gateway, client, grpc, f"http://{http}", f"http://{gateway.admin.endpoint}", config)
     finally:
         await gateway.stop()
 

@@ -19,7 +19,7 @@ class Process:
     """A gateway process; wait for `ready()` before sending."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
-        file = folder / "gateway.yaml"
+        file = self.file = folder / "gateway.yaml"
         file.write_text(yaml.safe_dump(config))
         self.config = config
         self._client = httpx.Client(timeout=30)
