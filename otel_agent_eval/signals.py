@@ -59,6 +59,10 @@ class Refused(Exception):  # noqa: N818 (an answer to the sender, not a fault of
         self.retry_after = retry_after
 
 
+class ShortOfMemory(Refused):
+    """The gateway has too little memory to take a request now."""
+
+
 Sink = Callable[[Payload, ExportRequest], Awaitable[None]]
 """Where receivers put what they decoded: returns when the request is accepted, raises `Refused` otherwise.
 

@@ -30,6 +30,7 @@ class Refusal(StrEnum):
     THROTTLED = "throttled"
     SLOW = "slow"
     JOURNAL_FULL = "journal_full"
+    MEMORY = "memory"
     STOPPING = "stopping"
     INTERNAL = "internal"
 
@@ -368,6 +369,13 @@ EVICTIONS = Metric(
     description="Traces and log records forgotten early, to stay within a bound of assembly's memory",
     attributes=(BOUND,),
 )
+MEMORY = Metric(
+    name="agent_eval.gateway.memory",
+    instrument=Instrument.GAUGE,
+    unit="By",
+    description="What the gateway and its model workers hold and the system cannot take back; the memory limiter's",
+    attributes=(),
+)
 WORKERS = Metric(
     name="agent_eval.gateway.workers",
     instrument=Instrument.GAUGE,
@@ -388,6 +396,6 @@ ANSWER_METRICS = (
 )  # fmt: skip
 GATEWAY_METRICS = (
     RECEIVED, REFUSED, FORWARDED, DROPPED, QUEUED, QUEUED_BYTES, QUEUE_AGE, DEAD_LETTERS, JOURNAL_SIZE,
-    JOURNAL_UNREADABLE, HELD, EVICTIONS, WORKERS, WORKER_ENDINGS,
+    JOURNAL_UNREADABLE, HELD, EVICTIONS, MEMORY, WORKERS, WORKER_ENDINGS,
 )  # fmt: skip
 METRICS = (*ANSWER_METRICS, *GATEWAY_METRICS)

@@ -26,6 +26,7 @@ class GatewayMetrics:
         self._journal_unreadable = Table(catalogue.JOURNAL_UNREADABLE, number)
         self._held = Table(catalogue.HELD, number)
         self._evictions = Table(catalogue.EVICTIONS, number)
+        self._memory = Table(catalogue.MEMORY, number)
         self._workers = Table(catalogue.WORKERS, number)
         self._worker_endings = Table(catalogue.WORKER_ENDINGS, number)
         self._received.begin(Signal, Transport)
@@ -35,6 +36,7 @@ class GatewayMetrics:
         self._journal_unreadable.begin()
         self._held.begin(Lack)
         self._evictions.begin(Bound)
+        self._memory.begin()
         self._workers.begin()
         self._worker_endings.begin(Ending)
 
@@ -53,7 +55,7 @@ class GatewayMetrics:
         tables: tuple[Table[Number], ...] = (
             self._received, self._refused, self._forwarded, self._dropped, self._queued, self._queued_bytes,
             self._queue_age, self._dead_letters, self._journal_size, self._journal_unreadable, self._held,
-            self._evictions, self._workers, self._worker_endings,
+            self._evictions, self._memory, self._workers, self._worker_endings,
         )  # fmt: skip
         return tables
 
@@ -91,6 +93,10 @@ class GatewayMetrics:
     def held(self, lack: Lack, spans: int) -> None:
         """Say how many spans are held back now for what they lack."""
         self._held.at(lack).value = spans
+
+    def memory(self, used: int) -> None:
+        """Say how many bytes the gateway and its model workers hold now."""
+        self._memory.at().value = used
 
     def workers(self, up: int) -> None:
         """Say how many model workers can judge now."""

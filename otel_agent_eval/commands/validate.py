@@ -6,7 +6,9 @@ from pathlib import Path
 
 from otel_agent_eval.commands.configuration import loaded
 from otel_agent_eval.config import AgentEval, Config
+from otel_agent_eval.config.memory_limiter import MemoryLimiter
 from otel_agent_eval.config.values import format_size
+from otel_agent_eval.service.memory import memory_of_machine
 from otel_agent_eval.service.redaction import redaction_of
 from otel_agent_eval.signals import Signal
 
@@ -66,6 +68,9 @@ def _receiver(config: Config, name: str) -> str:
 
 def _processor(config: Config, name: str, signal: Signal) -> str:
     settings = config.processors[name]
+    if isinstance(settings, MemoryLimiter):
+        soft, hard = (limit >> 20 for limit in settings.bounds(memory_of_machine()))
+        return f"{name} ({soft} of {hard} MiB)"
     if signal is Signal.LOGS or not isinstance(settings, AgentEval):
         return f"{name} (reads content)"
     return f"{name} ({settings.mode}: {', '.join(settings.evaluators) or 'no evaluator'})"

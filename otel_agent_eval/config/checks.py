@@ -36,9 +36,12 @@ def errors(parts: Parts, names: Mapping[str, Collection[str]]) -> Iterator[Findi
         yield from _references(signal, pipeline, names)
         yield from _pipeline(signal, pipeline, parts.exporters)
     named = {name for pipeline in pipelines.values() for name in pipeline.processors}
-    scoring = {name for name in named if not redaction_checks.is_redaction(name)}
+    scoring = sorted(name for name in named if _kind(name) == "agent_eval")
     if len(scoring) > 1:
-        yield _PIPELINES, f"one agent_eval serves all pipelines; these name {' and '.join(sorted(scoring))}"
+        yield _PIPELINES, f"one agent_eval serves all pipelines; these name {' and '.join(scoring)}"
+    limiting = [name for name in names["processors"] if _kind(name) == "memory_limiter"]
+    for name in limiting[1:]:
+        yield ("processors", name), f"there is one memory for all pipelines: {limiting[0]} is enough"
     evaluating = {name: settings for name, settings in parts.processors.items() if isinstance(settings, AgentEval)}
     yield from _evaluators(evaluating)
     if parts.alerts:
@@ -70,7 +73,7 @@ def warnings(config: Config) -> Iterator[Finding]:
         yield _PIPELINES, "the traces pipeline does not name the processor agent_eval: nothing is scored"
     else:
         logs = pipelines.get(Signal.LOGS)
-        if logs and logs.receivers and not logs.processors:
+        if logs and logs.receivers and "agent_eval" not in map(_kind, logs.processors):
             message = "agent_eval is not named: content that instrumentations put in log records is not read"
             yield (*_PIPELINES, "logs"), message
 
@@ -91,12 +94,20 @@ def _pipeline(signal: Signal, pipeline: Pipeline, exporters: Mapping[str, Export
     path = (*_PIPELINES, signal.value)
     if signal is Signal.TRACES and not pipeline.receivers:
         yield path, "receivers are missing: where do the spans come from?"
-    if signal is Signal.METRICS and pipeline.processors:
+    kinds = [_kind(name) for name in pipeline.processors]
+    if signal is Signal.METRICS and "agent_eval" in kinds:
         yield (*path, "processors"), "agent_eval works on traces and logs: take it out of metrics"
+    if "memory_limiter" in kinds[1:]:
+        yield (*path, "processors"), "memory_limiter must be the first: what it refuses must not have been taken"
     for number, name in enumerate(pipeline.exporters):
         exporter = exporters.get(name)
         if isinstance(exporter, OtlpHttpExporter) and exporter.url(signal) is None:
             yield (*path, "exporters", number), f"{name} has no URL for {signal}: give it endpoint or {signal}_endpoint"
+
+
+def _kind(component: str) -> str:
+    """Return the type of a component by its name: `type` or `type/name`."""
+    return component.partition("/")[0].strip()
 
 
 def _evaluators(processors: Mapping[str, AgentEval]) -> Iterator[Finding]:

@@ -16,15 +16,18 @@ from otel_agent_eval.config.exporters import (
     PluginExporter,
 )
 from otel_agent_eval.config.extensions import BasicAuth, BearerTokenAuth, Extension
+from otel_agent_eval.config.memory_limiter import MemoryLimiter
 from otel_agent_eval.config.processors import AgentEval
 from otel_agent_eval.config.receivers import OtlpReceiver
 from otel_agent_eval.config.redaction import Redaction
 from otel_agent_eval.config.service import Service
+from otel_agent_eval.signals import Signal
 
+Processor = AgentEval | Redaction | MemoryLimiter
 COMPONENTS: Mapping[str, Mapping[str, type[Settings]]] = {
     "extensions": {"bearertokenauth": BearerTokenAuth, "basicauth": BasicAuth},
     "receivers": {"otlp": OtlpReceiver},
-    "processors": {"agent_eval": AgentEval, "redaction": Redaction},
+    "processors": {"agent_eval": AgentEval, "redaction": Redaction, "memory_limiter": MemoryLimiter},
     "exporters": {
         "otlp": OtlpGrpcExporter,
         "otlp_grpc": OtlpGrpcExporter,
@@ -49,7 +52,7 @@ class Parts:
 
     extensions: Mapping[str, Extension]
     receivers: Mapping[str, OtlpReceiver]
-    processors: Mapping[str, AgentEval | Redaction]
+    processors: Mapping[str, Processor]
     exporters: Mapping[str, Exporter]
     service: Service | None
     alerts: Alerts | None = None
@@ -62,7 +65,7 @@ class Config(Settings):
     """Who may send, and who we say we are."""
     receivers: Mapping[str, OtlpReceiver] = Field(default_factory=dict)
     """Where telemetry comes in."""
-    processors: Mapping[str, AgentEval | Redaction] = Field(default_factory=dict)
+    processors: Mapping[str, Processor] = Field(default_factory=dict)
     """What is done with it."""
     exporters: Mapping[str, Exporter]
     """Where it goes."""
@@ -74,6 +77,14 @@ class Config(Settings):
     @property
     def agent_eval(self) -> AgentEval | None:
         """The processor that the traces pipeline names, or None where nothing is to be scored."""
-        traces = self.service.pipelines.traces
-        found = self.processors.get(traces.processors[0]) if traces and traces.processors else None
-        return found if isinstance(found, AgentEval) else None
+        return next((found for found in self.of_pipeline(Signal.TRACES) if isinstance(found, AgentEval)), None)
+
+    @property
+    def memory_limiter(self) -> MemoryLimiter | None:
+        """The one that there is, or None where memory is not limited."""
+        return next((found for found in self.processors.values() if isinstance(found, MemoryLimiter)), None)
+
+    def of_pipeline(self, signal: Signal) -> list[Processor]:
+        """Return the processors that a signal's pipeline names; of one without a pipeline, none."""
+        pipeline = self.service.pipelines.by_signal().get(signal)
+        return [self.processors[name] for name in pipeline.processors] if pipeline is not None else []

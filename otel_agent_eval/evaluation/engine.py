@@ -40,6 +40,8 @@ class Engine:
         self._observe = observe
         self._jobs = Jobs(limits or Limits(), order)
         self._tasks: list[asyncio.Task[None]] = []
+        self.admits = True
+        """Whether anything new is judged; what is not is `overloaded`."""
         self.evaluators = {}
 
     async def start(self) -> None:
@@ -110,7 +112,7 @@ class Engine:
         names = sorted(thresholds, key=self._jobs.rank)
         done = asyncio.get_running_loop().create_future()
         job = Job(interaction, {name: thresholds[name] for name in names}, late, done)
-        if not self._jobs.admit(job):
+        if not self.admits or not self._jobs.admit(job):
             return dict.fromkeys(thresholds, Skipped(Reason.OVERLOADED))
         self._jobs.shed(self._planned)
         try:

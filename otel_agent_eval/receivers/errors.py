@@ -12,7 +12,7 @@ from google.rpc.status_pb2 import Status
 
 
 class Cause(Enum):
-    """Why a request is not taken, with its gRPC and its HTTP code. The last five are worth a retry."""
+    """Why a request is not taken, with its gRPC and its HTTP code. The last six are worth a retry."""
 
     MALFORMED = ("malformed", INVALID_ARGUMENT, 400)
     NO_SUCH_PATH = ("no_such_path", UNIMPLEMENTED, 404)
@@ -22,6 +22,7 @@ class Cause(Enum):
     UNAUTHENTICATED = ("unauthenticated", UNAUTHENTICATED, 401)
     THROTTLED = ("throttled", UNAVAILABLE, 429)
     FULL = ("full", UNAVAILABLE, 503)
+    MEMORY = ("memory", UNAVAILABLE, 503)
     SLOW = ("slow", UNAVAILABLE, 503)
     STOPPING = ("stopping", UNAVAILABLE, 503)
     INTERNAL = ("internal", UNAVAILABLE, 503)

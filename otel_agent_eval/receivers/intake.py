@@ -10,7 +10,7 @@ from otel_agent_eval.receivers.decode import count_items, decode_repaired, parse
 from otel_agent_eval.receivers.errors import Cause, Rejection, TooLarge, Unavailable, Undecodable
 from otel_agent_eval.receivers.gunzip import gunzip
 from otel_agent_eval.receivers.otlp_json import decode_json
-from otel_agent_eval.signals import ExportRequest, Payload, Refused, Signal, Sink
+from otel_agent_eval.signals import ExportRequest, Payload, Refused, ShortOfMemory, Signal, Sink
 
 DEFAULT_MAX_REQUEST_BYTES = 64 << 20
 
@@ -137,7 +137,8 @@ class Intake:
         if isinstance(error, Rejection):
             return error
         if isinstance(error, Refused):
-            return Unavailable(Cause.FULL, str(error), error.retry_after)
+            cause = Cause.MEMORY if isinstance(error, ShortOfMemory) else Cause.FULL
+            return Unavailable(cause, str(error), error.retry_after)
         self._report(error)
         return Unavailable(Cause.INTERNAL, "the request could not be taken")
 

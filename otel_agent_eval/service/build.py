@@ -1,6 +1,6 @@
 """Makes the parts of a gateway from a configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from otel_agent_eval.assembly.assembler import Assembler
@@ -15,6 +15,7 @@ from otel_agent_eval.config import (
     PluginExporter,
 )
 from otel_agent_eval.config.exporters import Retry
+from otel_agent_eval.config.memory_limiter import MemoryLimiter as MemoryLimiterSettings
 from otel_agent_eval.conventions import read
 from otel_agent_eval.conventions.extract import Reader
 from otel_agent_eval.delivery import (
@@ -32,6 +33,7 @@ from otel_agent_eval.journal import Folder, Journal, Limits, Lose, QueueError, R
 from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver
 from otel_agent_eval.receivers import Observe as ObserveRequests
 from otel_agent_eval.service import edges
+from otel_agent_eval.service.memory import Level, MemoryLimiter, memory_of_machine
 from otel_agent_eval.service.redaction import redacted, redaction_of
 from otel_agent_eval.service.selectors import selector
 from otel_agent_eval.signals import Signal, Sink
@@ -97,8 +99,22 @@ def destination_signals(config: Config) -> dict[str, frozenset[Signal]]:
 
 
 def signals_read(config: Config) -> frozenset[Signal]:
-    """Return the signals whose pipelines have a processor, so that answers are looked for in them."""
-    return frozenset(s for s, pipeline in config.service.pipelines.by_signal().items() if pipeline.processors)
+    """Return the signals whose pipelines name `agent_eval`, so that answers are looked for in them."""
+    return frozenset(s for s in Signal if any(isinstance(one, AgentEval) for one in config.of_pipeline(s)))
+
+
+def memory_limiter(config: Config, relieve: Callable[[Level], None]) -> MemoryLimiter | None:
+    """Make what watches the memory, or return None where it is not limited."""
+    settings = config.memory_limiter
+    if settings is None:
+        return None
+    soft, hard = settings.bounds(memory_of_machine())
+    return MemoryLimiter(soft, hard, relieve, interval=settings.check_interval)
+
+
+def signals_limited(config: Config) -> frozenset[Signal]:
+    """Return the signals whose pipelines name `memory_limiter`, so that they are refused while memory is short."""
+    return frozenset(s for s in Signal if any(isinstance(one, MemoryLimiterSettings) for one in config.of_pipeline(s)))
 
 
 def journal(config: Config, lose: Lose) -> Journal:

@@ -23,6 +23,7 @@ from otel_agent_eval.receivers import OtlpGrpcReceiver, OtlpHttpReceiver
 from otel_agent_eval.service import build
 from otel_agent_eval.service.admin import admin_app
 from otel_agent_eval.service.judges import Judges
+from otel_agent_eval.service.memory import Level, memory_in_use
 from otel_agent_eval.service.own_metrics import (
     OwnMetrics,
     observe_delivery,
@@ -91,11 +92,16 @@ class Gateway:
         own = self._own = OwnMetrics(
             self._gateway_metrics, lambda: self._judges.answers, _own_resource(), self._last_failures(), self._refresh
         )
+        limiter = build.memory_limiter(self._config, self._relieve)
+        if limiter is not None:
+            limiter.check()
         await self._delivery.start()
         for receiver in self.receivers:
             await receiver.start()
         replaying = replay(self._journal, self._judges.scoring, self._delivery.push, build.AGENT_EVAL)
         self._tasks = [asyncio.create_task(work) for work in (self._save(own), self._push(own), replaying)]
+        if limiter is not None:
+            self._tasks.append(asyncio.create_task(limiter.watch()))
         self._not_ready = ""
         evaluators = list(self._judges.evaluators)
         _log.info("ready", extra={"seconds": round(time.monotonic() - started, 2), "evaluators": evaluators})
@@ -191,7 +197,14 @@ class Gateway:
         events = any(Signal.LOGS in signals for signals in build.destination_signals(config).values())
         ending = self._judges.adopt(config.agent_eval, engine, events=events)
         self._passage.scoring, self._passage.reads = self._judges.scoring, build.signals_read(config)
+        self._passage.limited = build.signals_limited(config)
         return ending
+
+    def _relieve(self, level: Level) -> None:
+        """Refuse and leave out what can wait while memory is short, if a pipeline wants that."""
+        if self._passage.limited:
+            self._judges.relieve(level)
+            self._passage.short = level is not Level.ENOUGH
 
     @property
     def _pushes(self) -> bool:
@@ -212,6 +225,7 @@ class Gateway:
     def _refresh(self) -> None:
         read_queues(self._gateway_metrics, self._journal, self._delivery)
         self._gateway_metrics.workers(self._judges.workers)
+        self._gateway_metrics.memory(memory_in_use())
         scoring = self._judges.scoring
         if scoring is not None:
             for lack, spans in scoring.held().items():

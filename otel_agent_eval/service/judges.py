@@ -18,6 +18,7 @@ from otel_agent_eval.evaluation.policy import Policy
 from otel_agent_eval.evaluation.worker import Ended
 from otel_agent_eval.service import build
 from otel_agent_eval.service.engines import make_engine
+from otel_agent_eval.service.memory import Level
 from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox, Send
 from otel_agent_eval.service.reload import same_engine
@@ -113,6 +114,13 @@ class Judges:
             line.scoring.adopt(engine, self.answers, options)
             line.outbox.adopt(options.forms, events=events)
         return self._let_go(before if before is not engine else None, None)
+
+    def relieve(self, level: Level) -> None:
+        """Score nothing more while memory is short; when it is exhausted forget what was to be scored late."""
+        if self._engine is not None:
+            self._engine.admits = level is Level.ENOUGH
+            if level is Level.EXHAUSTED:
+                self._engine.forget_late()
 
     async def drain(self, seconds: float) -> None:
         """Judge and send all that is held; what is not done within `seconds` leaves as it is."""

@@ -1,5 +1,6 @@
 """How much memory the gateway and its model workers take, how much they may, and what is done when it gets short."""
 
+import asyncio
 import ctypes
 import gc
 import logging
@@ -33,7 +34,7 @@ class MemoryLimiter:
     """Looks at the memory in use, and says how short it is.
 
     Up to `soft` bytes all is well. Above, garbage is collected now and then; above `hard` at every look, after
-    `relieve` was told, which is also told whenever the level changes.
+    `relieve` was told. That is told at every look at which memory is short, and when it is enough again.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class MemoryLimiter:
         hard: int,
         relieve: Callable[[Level], None],
         *,
+        interval: float = 1.0,
         measure: Callable[[], int] | None = None,
         collect: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -51,10 +53,26 @@ class MemoryLimiter:
         self.level = Level.ENOUGH
         self.used = 0
         self._relieve = relieve
+        self._interval = interval
         self._measure = measure or memory_in_use
         self._collect = collect or give_memory_back
         self._clock = clock
         self._collected = float("-inf")
+
+    def check(self) -> None:
+        """Raise `ValueError` where what is loaded at the start is too much already: all would be refused for ever."""
+        self._collect()
+        if self._measured() is not Level.ENOUGH:
+            raise ValueError(
+                f"processors.memory_limiter: {self.used // MIB} MiB are taken before anything has come in, and the soft"
+                f" limit is {self.soft // MIB} MiB: raise the limit"
+            )
+
+    async def watch(self) -> None:
+        """Look every `interval` seconds."""
+        while True:
+            await asyncio.sleep(self._interval)
+            self.look()
 
     def look(self) -> Level:
         """Measure, do what is to be done, and return the level."""
@@ -67,14 +85,17 @@ class MemoryLimiter:
             self._collected = self._clock()
             level = self._measured()
         if level is not self.level:
-            self._change(level)
+            self._say(level)
+        if level or self.level:
+            self._relieve(level)
+        self.level = level
         return level
 
     def _measured(self) -> Level:
         self.used = self._measure()
         return Level((self.used > self.soft) + (self.used > self.hard))
 
-    def _change(self, level: Level) -> None:
+    def _say(self, level: Level) -> None:
         said = {
             Level.ENOUGH: "memory is enough again",
             Level.SHORT: "memory is short: answers are not scored, and senders are asked to come back later",
@@ -82,8 +103,6 @@ class MemoryLimiter:
         }[level]
         fields = {"used_mib": self.used // MIB, "soft_mib": self.soft // MIB, "hard_mib": self.hard // MIB}
         _log.log(logging.INFO if level is Level.ENOUGH else logging.WARNING, said, extra=fields)
-        self.level = level
-        self._relieve(level)
 
 
 def memory_in_use() -> int:

@@ -28,6 +28,7 @@ _REFUSALS: Final[Mapping[Cause, Refusal]] = {
     Cause.UNAUTHENTICATED: Refusal.UNAUTHENTICATED,
     Cause.THROTTLED: Refusal.THROTTLED,
     Cause.FULL: Refusal.JOURNAL_FULL,
+    Cause.MEMORY: Refusal.MEMORY,
     Cause.SLOW: Refusal.SLOW,
     Cause.STOPPING: Refusal.STOPPING,
     Cause.INTERNAL: Refusal.INTERNAL,

@@ -11,18 +11,21 @@ from otel_agent_eval.delivery import Delivery
 from otel_agent_eval.journal import Entry, Journal, Receipt
 from otel_agent_eval.service.build import AGENT_EVAL
 from otel_agent_eval.service.scoring import Scoring, Way
-from otel_agent_eval.signals import ExportRequest, Payload, Refused, Signal
+from otel_agent_eval.signals import ExportRequest, Payload, Refused, ShortOfMemory, Signal
 
 
 class Passage:
     """Takes what receivers have decoded, and what leaves scoring, and keeps it for those that want it.
 
-    `scoring` judges the requests of the signals in `reads`; both may be replaced while requests pass.
+    `scoring` judges the requests of the signals in `reads`; those in `limited` are refused while memory is `short`. All
+    may be replaced while requests pass.
     """
 
     def __init__(self, journal: Journal, delivery: Delivery) -> None:
         self.scoring: Scoring | None = None
         self.reads: Collection[Signal] = ()
+        self.limited: Collection[Signal] = ()
+        self.short = False
         self._journal = journal
         self._delivery = delivery
         self._under_way: set[asyncio.Task[None]] = set()
@@ -32,6 +35,8 @@ class Passage:
 
         Raises `Refused` while it cannot be kept.
         """
+        if self.short and payload.signal in self.limited:
+            raise ShortOfMemory("memory is short")
         await asyncio.shield(self._spawn(self._take(payload, request)))
 
     def leave(self, payload: Payload, receipts: Sequence[Receipt]) -> None:

@@ -74,6 +74,7 @@ def test_metrics_have_the_promised_prometheus_names() -> None:
         "agent_eval_gateway_journal_unreadable_total": Instrument.COUNTER,
         "agent_eval_gateway_held": Instrument.GAUGE,
         "agent_eval_gateway_evictions_total": Instrument.COUNTER,
+        "agent_eval_gateway_memory_bytes": Instrument.GAUGE,
         "agent_eval_gateway_workers": Instrument.GAUGE,
         "agent_eval_gateway_worker_endings_total": Instrument.COUNTER,
     }

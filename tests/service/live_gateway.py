@@ -49,7 +49,7 @@ class Live:
         page = (await self.client.get(f"{self.admin}/metrics")).text
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         lines = [line for line in page.splitlines() if line.split("{")[0].split(" ")[0] == name]
-        return sum(float(line.rpartition("}")[2].split()[0]) for line in lines if all(w in line for w in wanted))
+        return sum(float(line.rpartition("}")[2].removeprefix(name).split()[0]) for line in lines if all(w in line for w in wanted))
 
 
 @asynccontextmanager
