@@ -1,15 +1,12 @@
 """An exporter in front of which requests are redacted."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from otel_agent_eval.exporters.exporter import Exporter, Permanent
 from otel_agent_eval.signals import Payload
 
 _AT_ONCE = 16 << 10  # bytes of a request that takes no longer than handing it to a thread
-
-_log = logging.getLogger(__name__)
 
 
 class RedactedExporter:
@@ -32,11 +29,8 @@ class RedactedExporter:
             else:
                 redacted = await asyncio.to_thread(self._redact, payload)
         except Exception as error:  # noqa: BLE001 (whatever it is, the request must not leave as it is)
-            _log.error(  # without the traceback, which can quote content
-                "a request cannot be redacted; it is not sent",
-                extra={"destination": self.name, "signal": payload.signal.value, "error": type(error).__name__},
-            )
-            raise Permanent("redaction failed") from None
+            # Without its cause: a traceback can quote content.
+            raise Permanent(f"redaction failed: {type(error).__name__}") from None
         return await self._exporter.export(redacted)
 
     async def close(self) -> None:

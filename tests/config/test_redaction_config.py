@@ -9,6 +9,7 @@ from otel_agent_eval.config import Config, ConfigError, loads
 from otel_agent_eval.config.redaction import ReadyPattern, Redaction
 from otel_agent_eval.processors.redaction_patterns import PATTERNS
 from otel_agent_eval.service.build import destination_settings
+from otel_agent_eval.service.reload import check
 
 SECRET = "a secret that nobody should read"
 
@@ -121,6 +122,7 @@ def test_a_destination_is_made_anew_when_its_redaction_changes() -> None:
     before, after = load(config(None)), load(config({"exceptions": "keep"}))
     assert destination_settings(before, "otlp/vendor") != destination_settings(after, "otlp/vendor")
     assert destination_settings(before, "console") == destination_settings(after, "console")
+    check(before, after)  # takes effect without a restart
 
 
 def test_the_ready_patterns_can_all_be_named() -> None:

@@ -347,3 +347,12 @@ def test_a_configuration_reads_as_it_is_written() -> None:
     text += "receivers: {otlp: {protocols: {grpc: }}}\n"
     text += "service: {pipelines: {traces: {receivers: [otlp], exporters: [console]}}}"
     assert loads(text, "test", {}).config.exporters["console"].redaction == "redaction"
+
+
+@pytest.mark.parametrize("action", ["remove", "hash", "mask"])
+def test_a_gateway_behind_finds_no_content_to_judge(action: str) -> None:
+    values = {"openinference.span.kind": "LLM", "llm.output_messages.0.message.content": "Paris.", "output.value": "P"}
+    request = redacted(span_request(values), content=action, hmac_key=KEY)
+    scope = request.resource_spans[0].scope_spans[0]
+    found = read(view_span(scope.spans[0], scope, {}))
+    assert (found.answers, found.question, found.turns, found.documents) == ((), "", (), ())
