@@ -32,13 +32,23 @@ def decode_json(signal: Signal, body: bytes) -> ExportRequest:
     """
     message_type = REQUEST_TYPES[signal]
     try:
-        return message_type(**_read_message(message_type.DESCRIPTOR, json.loads(body), 0))
+        document = json.loads(body)
+        try:
+            return message_type(**_read_message(message_type.DESCRIPTOR, document, 0))
+        except UnicodeEncodeError:
+            return message_type(**_read_message(message_type.DESCRIPTOR, _with_whole_characters(document), 0))
     except Undecodable:
         raise
     except RecursionError:
         raise _too_deep() from None
     except (ValueError, TypeError, OverflowError) as error:
         raise Undecodable(f"not an {message_type.DESCRIPTOR.name} in JSON: {str(error)[:200]}") from None
+
+
+def _with_whole_characters(document: object) -> object:
+    """Put U+FFFD where a text holds half of a surrogate pair: JavaScript cuts emoji so, and protobuf refuses them."""
+    text = json.dumps(document, ensure_ascii=False)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def _read_message(descriptor: Descriptor, value: object, depth: int) -> dict[str, Any]:
