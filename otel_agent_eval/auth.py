@@ -45,7 +45,7 @@ Credentials = Callable[[], str]
 def bearer_tokens(tokens: Sequence[str], file: Path | None) -> Callable[[], tuple[str, ...]]:
     """Return what gives the tokens of now: those of the file, one a line, or those given.
 
-    Raises `OSError` or `ValueError` for a file that cannot be used.
+    Raises `ValueError` for a file that cannot be used.
     """
     if file is None:
         given = tuple(tokens)
@@ -79,12 +79,12 @@ def bearer_credentials(tokens: Callable[[], tuple[str, ...]], scheme: str = "Bea
 def htpasswd_users(inline: str, file: Path | None) -> Callable[[], Mapping[str, bytes]]:
     """Return what gives the users of now and their passwords' hashes; a user of `inline` goes before one of the file.
 
-    Raises `OSError` or `ValueError` for what cannot be used.
+    Raises `ValueError` for what cannot be used.
     """
     own = _read_htpasswd(inline, "htpasswd.inline")
     if file is None:
         return lambda: own
-    return Watched([file], lambda: _read_htpasswd(file.read_text("utf-8"), str(file)) | own).get
+    return Watched([file], lambda: _read_htpasswd(_text(file), str(file)) | own).get
 
 
 class BasicAuthenticator:
@@ -144,22 +144,31 @@ def basic_credentials(username: Callable[[], str], password: Callable[[], str]) 
 def secret(value: str, file: Path | None) -> Callable[[], str]:
     """Return what gives a secret of now: that of the file without white space around it, or the one given.
 
-    Raises `OSError` or `ValueError` for a file that cannot be used.
+    Raises `ValueError` for a file that cannot be used.
     """
     if file is None:
         return lambda: value
     return Watched([file], partial(_read_secret, file)).get
 
 
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except OSError as error:
+        raise ValueError(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not text in UTF-8") from None
+
+
 def _read_secret(file: Path) -> str:
-    text = file.read_text("utf-8").strip()
+    text = _text(file).strip()
     if not text:
         raise ValueError(f"{file} is empty")
     return text
 
 
 def _read_tokens(file: Path) -> tuple[str, ...]:
-    lines = file.read_text("utf-8").splitlines()
+    lines = _text(file).splitlines()
     tokens = tuple(line.strip() for line in lines if line.strip())
     if not tokens:
         raise ValueError(f"{file} holds no token")

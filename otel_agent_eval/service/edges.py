@@ -1,13 +1,39 @@
 """Makes what guards the edges of a gateway from a configuration: TLS, who may send, who we say we are, limits."""
 
+import logging
+import resource
+
 from otel_agent_eval import auth
 from otel_agent_eval.config import Config
+from otel_agent_eval.config.auth_checks import exposed
 from otel_agent_eval.config.extensions import Auth, BearerTokenAuth
 from otel_agent_eval.config.receivers import GrpcProtocol, HttpProtocol, OtlpReceiver
 from otel_agent_eval.config.tls import ClientTls as ClientTlsSettings
 from otel_agent_eval.config.tls import ServerTls as ServerTlsSettings
 from otel_agent_eval.exporters import ClientTls
 from otel_agent_eval.receivers import BulkLimits, ClientLimits, ClientMeter, Gate, GrpcLimits, HttpLimits, ServerTls
+
+_log = logging.getLogger(__name__)
+
+
+def warn_of_open_doors(config: Config) -> None:
+    """Say in one line which servers others than this machine reach without TLS, or without being asked who they are."""
+    without_tls, for_everybody = exposed(config)
+    if without_tls or for_everybody:
+        _log.warning(
+            "other machines can reach this gateway: see docs/security.md",
+            extra={"without_tls": ", ".join(without_tls), "for_everybody": ", ".join(for_everybody)},
+        )
+
+
+def raise_file_limit() -> None:
+    """Allow this process as many open files as the system does: each connection is one, and the queue needs some."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):  # macOS names a limit that it does not grant
+            _log.warning("the limit of open files stays as it is", extra={"limit": soft})
 
 
 def server_tls(settings: ServerTlsSettings | None) -> ServerTls | None:
@@ -33,7 +59,7 @@ def client_tls(settings: ClientTlsSettings) -> ClientTls:
 
 
 def authenticator(config: Config, settings: Auth | None) -> auth.Authenticator | None:
-    """Make what decides who may send. Raises `OSError` or `ValueError` for files that cannot be used."""
+    """Make what decides who may send. Raises `ValueError` for files that cannot be used."""
     if settings is None:
         return None
     extension = config.extensions[settings.authenticator]
@@ -45,7 +71,7 @@ def authenticator(config: Config, settings: Auth | None) -> auth.Authenticator |
 
 
 def credentials(config: Config, settings: Auth | None) -> auth.Credentials | None:
-    """Make what says who we are. Raises `OSError` or `ValueError` for files that cannot be used."""
+    """Make what says who we are. Raises `ValueError` for files that cannot be used."""
     if settings is None:
         return None
     extension = config.extensions[settings.authenticator]

@@ -20,8 +20,9 @@ from otel_agent_eval.config import Config
 from otel_agent_eval.delivery import Delivery, Destination
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.receivers import OtlpGrpcReceiver, OtlpHttpReceiver
-from otel_agent_eval.service import build
+from otel_agent_eval.service import build, edges
 from otel_agent_eval.service.admin import admin_app
+from otel_agent_eval.service.admission import guarded
 from otel_agent_eval.service.judges import Judges
 from otel_agent_eval.service.memory import Level, memory_in_use
 from otel_agent_eval.service.own_metrics import (
@@ -234,11 +235,12 @@ class Gateway:
                 self._gateway_metrics.evicted(Bound(bound), total)
 
     async def _start_admin(self) -> None:
-        address = self._config.service.telemetry.metrics.address
-        if address is None:
+        settings = self._config.service.telemetry.metrics
+        if settings.address is None:
             return
-        app = admin_app(lambda: self._not_ready, self._page)
-        self.admin = AsgiServer(app, str(address), "service.telemetry.metrics.address")
+        app = guarded(admin_app(lambda: self._not_ready, self._page), edges.authenticator(self._config, settings.auth))
+        tls = edges.server_tls(settings.tls)
+        self.admin = AsgiServer(app, str(settings.address), "service.telemetry.metrics.address", tls)
         await self.admin.start()
 
     async def _page(self, accept: str) -> tuple[bytes, str] | None:

@@ -16,7 +16,7 @@ from otel_agent_eval.exporters.plugins import PluginError
 from otel_agent_eval.journal import QueueError
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.receivers import ListenError
-from otel_agent_eval.service import log_format
+from otel_agent_eval.service import edges, log_format
 from otel_agent_eval.service.build import destination_signals
 from otel_agent_eval.service.gateway import Gateway
 from otel_agent_eval.service.reload import ReloadError
@@ -42,10 +42,12 @@ async def _serve(read: Callable[[], Loaded], loaded: Loaded) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stopping, number)
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    edges.raise_file_limit()
     try:
         gateway = Gateway(loaded.config)
         gateway.history.succeeded(loaded)
         _tell_where_it_goes(loaded.config)
+        edges.warn_of_open_doors(loaded.config)
         await gateway.start()
     except _UNUSABLE as error:
         sys.stderr.write(f"otel-agent-eval: {error}\n")
@@ -85,6 +87,7 @@ async def _reload_at(hangup: asyncio.Event, gateway: Gateway, read: Callable[[],
             _log_as(loaded.config)
             _log.info("the configuration was reloaded", extra={"config": loaded.source, "sha256": loaded.digest[:12]})
             _tell_where_it_goes(loaded.config)
+            edges.warn_of_open_doors(loaded.config)
 
 
 def _log_as(config: Config) -> None:
