@@ -160,6 +160,7 @@ class Engine:
                 break
         for job in batch:
             self._jobs.give_back(job)
+        self._jobs.shed(self._planned)  # by what it has turned out to cost
 
     async def _judge_slice(self, worker: Worker, job: Job, *, resume: bool) -> bool:
         """Judge a long job by the next of its evaluators, for a slice of time; tell whether that takes longer."""

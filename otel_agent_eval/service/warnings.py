@@ -25,14 +25,13 @@ class Warnings:
         self._next_warning = 0.0
 
     def of_load(self, choices: Sequence[Mapping[str, Evaluation]], being_scored: int) -> None:
-        """Say once a minute that scores do not come in time."""
-        endings = [ending for choice in choices for ending in choice.values()]
-        late = any(isinstance(ending, Skipped) and ending.reason in _TOO_MUCH for ending in endings)
+        """Say once a minute that scores do not come in time, and which."""
+        late = {name for choice in choices for name, ending in choice.items() if _is_late(ending)}
         if late and self._clock() >= self._next_warning:
             self._next_warning = self._clock() + _WARN_EVERY
             _log.warning(
                 "answers come faster than they can be scored: spans leave without scores",
-                extra={"being_scored": being_scored},
+                extra={"left_out": sorted(late), "being_scored": being_scored},
             )
 
     def of_silence(self, service: str, switch: str) -> None:
@@ -44,3 +43,7 @@ class Warnings:
                 "answers cannot be scored: the instrumentation captures no content",
                 extra={"service": service, "to_capture": switch},
             )
+
+
+def _is_late(ending: Evaluation) -> bool:
+    return isinstance(ending, Skipped) and ending.reason in _TOO_MUCH

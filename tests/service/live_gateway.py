@@ -49,7 +49,8 @@ class Live:
         page = (await self.client.get(f"{self.admin}/metrics")).text
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         lines = [line for line in page.splitlines() if line.split("{")[0].split(" ")[0] == name]
-        return sum(float(line.rpartition("}")[2].removeprefix(name).split()[0]) for line in lines if all(w in line for w in wanted))
+        values = [line.rpartition("}")[2].removeprefix(name) for line in lines if all(w in line for w in wanted)]
+        return sum(float(value.split()[0]) for value in values)
 
 
 @asynccontextmanager
@@ -86,6 +87,7 @@ def plugin_folder(folder: Path) -> Path:
         "[otel_agent_eval.evaluators]\n"
         "rudeness = plugin_evaluators:RudeWords\n"
         "documents = plugin_evaluators:DocumentCount\n"
+        "slowness = plugin_evaluators:Slowness\n"
     )
     return folder
 

@@ -1,5 +1,6 @@
 """Evaluators as another package would add them, whose behaviour is read off the answer."""
 
+import os
 import time
 from collections.abc import Sequence
 
@@ -8,7 +9,10 @@ from otel_agent_eval.evaluation.evaluation import Direction, Label
 
 
 class RudeWords:
-    """Fails answers that say `rude`; an answer `sleep N` takes N seconds, `raise` breaks it."""
+    """Fails answers that say `rude`; an answer `sleep N` takes N seconds, `raise` breaks it.
+
+    Where it runs in a process of its own, `die` ends that, and `hang` never comes back.
+    """
 
     name = "rudeness"
     version = "test/rudeness@1"
@@ -25,6 +29,10 @@ class RudeWords:
         words = interaction.answer.split()
         if words[:1] == ["sleep"]:
             time.sleep(float(words[1]))
+        if "die" in words:
+            os._exit(13)
+        while "hang" in words:
+            time.sleep(0.01)
         if "raise" in words:
             raise KeyError(interaction.answer)
         rude = "rude" in words
@@ -51,3 +59,16 @@ class DocumentCount(RudeWords):
 
     def _judge(self, interaction: Interaction) -> Evaluation:
         return Scored(score=min(1.0, len(interaction.documents) / 10), label=Label.PASS, threshold=self.threshold)
+
+
+class Slowness(RudeWords):
+    """Takes a quarter of a second for every answer."""
+
+    name = "slowness"
+    version = "test/slowness@1"
+    judges_answer = False
+    evidence = ()
+
+    def _judge(self, interaction: Interaction) -> Evaluation:
+        time.sleep(0.25)
+        return Scored(score=0.1, label=Label.PASS, threshold=self.threshold)

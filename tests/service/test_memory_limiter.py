@@ -56,7 +56,9 @@ def test_below_the_soft_limit_nothing_is_done() -> None:
     assert (bench.told, bench.collections) == ([], 0)
 
 
-def test_it_is_told_while_memory_is_short_and_when_it_no_longer_is_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_told_while_memory_is_short_and_when_no_longer_and_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO)
     bench = Bench(81, 82, 81, 70, 70)
     assert [bench.look() for _ in range(5)] == [Level.SHORT] * 3 + [Level.ENOUGH] * 2

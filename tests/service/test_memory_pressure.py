@@ -26,7 +26,7 @@ def limit(config: dict[str, Any]) -> None:
 
 async def becomes(live: Live, status: int) -> None:
     """Wait until requests are answered so."""
-    while (await live.send(traces(span()))).status_code != status:
+    while (await live.send(traces(span()))).status_code != status:  # noqa: ASYNC110 (nothing tells)
         await asyncio.sleep(0.05)
 
 
@@ -51,7 +51,7 @@ async def test_requests_are_refused_and_answers_not_scored_until_memory_is_enoug
         judged = answer("Paris.")
         await live.send(traces(judged))
         await live.send(content_log(silent, "Paris."))
-        while not {judged.span_id, silent.span_id} <= {item.span_id for item in otlp_sink.spans()}:
+        while not {judged.span_id, silent.span_id} <= {item.span_id for item in otlp_sink.spans()}:  # noqa: ASYNC110 (the sink does not tell)
             await asyncio.sleep(0.05)
     labels = {item.span_id: own(item).get("agent_eval.label") for item in otlp_sink.spans()}
     assert labels[judged.span_id] == labels[silent.span_id] == "pass"
