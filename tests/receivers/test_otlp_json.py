@@ -277,10 +277,6 @@ def test_message_of_an_empty_object_is_empty() -> None:
 
 @pytest.mark.parametrize(("written", "read"), [("cut \\ud83d", "cut \ufffd"), ("\\udd41x\\ud83d\\ude42", "\ufffdx🙂")])
 def test_half_of_an_emoji_costs_itself_and_not_the_request(written: str, read: str) -> None:
-    attributes = '[{"key": "k", "value": {"stringValue": "%s"}}]' % written
-    body = '{"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "%s", "attributes": %s}]}]}]}' % (
-        written,
-        attributes,
-    )
-    span = decode_json(Signal.TRACES, body.encode()).resource_spans[0].scope_spans[0].spans[0]
+    item = with_span(name="?", attributes=[{"key": "k", "value": {"stringValue": "?"}}]).replace(b"?", written.encode())
+    span = decode_json(Signal.TRACES, item).resource_spans[0].scope_spans[0].spans[0]
     assert (span.name, span.attributes[0].value.string_value) == (read, read)
