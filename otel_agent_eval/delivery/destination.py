@@ -76,6 +76,7 @@ class Destination:
         self._off_until: dict[Signal, float] = {}
         self._items: Counter[tuple[Signal, Fate]] = Counter()
         self._retries = 0
+        self._tried_at: dict[object, float] = {}
         self._parked = 0
         self._last_error: LastError | None = None
         self._warned_at = 0.0
@@ -144,8 +145,10 @@ class Destination:
             oldest_age=max(0.0, self._clock() - oldest.since) if oldest else 0.0,
             items={key: count for key, count in self._items.items() if count},
             retries=self._retries,
+            next_retry=max(0.0, min(self._tried_at.values()) - self._clock()) if self._tried_at else None,
             dead_letters=self._parked,
             last_error=self._last_error,
+            removed=self._leaving,
             signals=self.signals,
             unsupported=frozenset(signal for signal in self._off_until if self._is_off(signal)),
         )
@@ -274,7 +277,12 @@ class Destination:
                 self._resume_at = max(self._resume_at, self._clock() + wait)
             attempt += 1
             self._retries += 1
-            await self._sleep(wait)
+            waiting = object()
+            self._tried_at[waiting] = self._clock() + wait
+            try:
+                await self._sleep(wait)
+            finally:
+                del self._tried_at[waiting]
 
     async def _sleep(self, seconds: float) -> None:
         if self._stopping.is_set():

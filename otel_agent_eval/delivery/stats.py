@@ -30,7 +30,8 @@ class DestinationStats:
     """A destination at one moment. `items` counts spans, log records and data points since the start.
 
     `queued_requests` and `queued_bytes` include what is being sent; `oldest_age` is the seconds that the first of them
-    has waited, 0 for none. `dead_letters` counts requests that are parked.
+    has waited, 0 for none. `next_retry` is the seconds until a request is tried again, None where none waits for that;
+    `removed` says that the configuration names it no more. `dead_letters` counts requests that are parked.
     """
 
     name: str
@@ -41,6 +42,8 @@ class DestinationStats:
     oldest_age: float
     items: Mapping[tuple[Signal, Fate], int]
     retries: int
+    next_retry: float | None
     dead_letters: int
+    removed: bool
     last_error: LastError | None
     unsupported: frozenset[Signal]

@@ -4,6 +4,7 @@ from otel_agent_eval.journal.cursor import Cursor, Entry
 from otel_agent_eval.journal.folder import Folder, QueueError
 from otel_agent_eval.journal.journal import Journal, Recalled
 from otel_agent_eval.journal.limits import Limits, Lose, Loss, ReaderLimits
+from otel_agent_eval.journal.lookup import Located, Search
 from otel_agent_eval.journal.receipt import Receipt
 
 __all__ = [
@@ -12,10 +13,12 @@ __all__ = [
     "Folder",
     "Journal",
     "Limits",
+    "Located",
     "Lose",
     "Loss",
     "QueueError",
     "ReaderLimits",
     "Recalled",
     "Receipt",
+    "Search",
 ]

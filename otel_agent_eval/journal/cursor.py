@@ -78,6 +78,10 @@ class Cursor:
         """The record that has waited longest, as far as it has been read."""
         return next(iter(self._held.values()), None)
 
+    def at_hand(self) -> list[Entry]:
+        """Return what is in memory of what waits or is given out, the oldest first."""
+        return list(self._held.values())
+
     def begin_at(self, number: int, waiting: Tally) -> None:
         """Begin with what an earlier process has left, from a segment on."""
         if waiting.requests:

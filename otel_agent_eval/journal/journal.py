@@ -13,12 +13,15 @@ from otel_agent_eval.journal.cursor import WINDOW, Cursor, Entry, read_some
 from otel_agent_eval.journal.folder import Folder, QueueError
 from otel_agent_eval.journal.kept import Kept
 from otel_agent_eval.journal.limits import Limits, Lose
+from otel_agent_eval.journal.lookup import Search, search
 from otel_agent_eval.journal.receipt import Receipt
 from otel_agent_eval.journal.segments import Mark, Recovered, mark_of, recover
 from otel_agent_eval.journal.writer import Append, Appended, Closed, Failed, Fsync, Result, Task, Writer
 from otel_agent_eval.signals import Payload, Refused
 
 _TICK = 1.0
+_SEARCHED = 512 << 20
+"""Bytes on disk through which a request is searched for: some seconds of work."""
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +116,12 @@ class Journal:
     def unreadable(self) -> int:
         """How many parts of the files, so far, held no record that could be read."""
         return self._kept.unreadable
+
+    async def search(self, wanted: bytes) -> Search:
+        """Find the requests that hold these bytes, of those that are kept still, or have been until a moment ago."""
+        if self._folder is not None:
+            return await asyncio.to_thread(search, self._folder, wanted, _SEARCHED)
+        return Search(tuple(self._kept.search(wanted)), whole=True)
 
     def room(self, readers: Collection[str], size: int) -> bool:
         """Say whether a request of `size` bytes fits, once what may be dropped for it is dropped. A single one does."""

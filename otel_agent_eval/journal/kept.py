@@ -3,13 +3,14 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from otel_agent_eval.journal.cursor import WINDOW, Cursor, Entry
 from otel_agent_eval.journal.folder import Folder
 from otel_agent_eval.journal.handover import NOWHERE, HandOver
 from otel_agent_eval.journal.limits import Limits, Lose, Loss, ReaderLimits
+from otel_agent_eval.journal.lookup import Located
 from otel_agent_eval.journal.segments import Mark, Recovered, Segment, Tally
 from otel_agent_eval.journal.writer import Close, Delete, Done, Left
 from otel_agent_eval.signals import Payload, Signal
@@ -151,6 +152,17 @@ class Kept:
         segment = self._segments.get(mark.segment)
         if segment is not None and name in segment.waiting and self._folder is not None:
             self._put(Left(mark.segment, name, mark.sequence, left))
+
+    def search(self, wanted: bytes) -> Iterator[Located]:
+        """Yield what is kept in memory and holds these bytes."""
+        waiting: dict[Entry, list[str]] = {}
+        for name, cursor in self.cursors.items():
+            for entry in cursor.at_hand():
+                if wanted in entry.payload.body:
+                    waiting.setdefault(entry, []).append(name)
+        for entry, names in waiting.items():
+            mark = entry.mark
+            yield Located(mark.sequence, self._epoch + entry.since, mark.signal, tuple(names))
 
     def next_waiting(self, name: str, number: int) -> Segment | None:
         """Return the first segment from `number` on in which something waits for a reader."""

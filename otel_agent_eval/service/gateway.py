@@ -9,9 +9,10 @@ from collections.abc import Coroutine, Mapping
 from functools import partial
 
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from starlette.applications import Starlette
 
 from otel_agent_eval import __version__
-from otel_agent_eval.annotation.catalogue import Bound
+from otel_agent_eval.annotation.catalogue import Bound, Transport
 from otel_agent_eval.annotation.gateway_metrics import GatewayMetrics
 from otel_agent_eval.annotation.last_failure import LastFailureFile
 from otel_agent_eval.annotation.values import attribute
@@ -33,8 +34,10 @@ from otel_agent_eval.service.own_metrics import (
     read_queues,
 )
 from otel_agent_eval.service.passage import Passage
-from otel_agent_eval.service.reload import History, check
+from otel_agent_eval.service.reload import check
 from otel_agent_eval.service.replay import replay
+from otel_agent_eval.service.status import Status, StatusBoard
+from otel_agent_eval.service.whereabouts import Whereabouts, find
 from otel_agent_eval.signals import Signal
 
 _log = logging.getLogger(__name__)
@@ -66,11 +69,14 @@ class Gateway:
         self._delivery = Delivery(self._journal, [self._destination(config, n) for n in destinations], self._letters)
         self._passage = Passage(self._journal, self._delivery)
         self._judges = Judges(self._passage.leave, self._gateway_metrics.worker_ended)
-        self._listening = self._receivers(config)
         self._own: OwnMetrics | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._not_ready = "starting"
-        self.history = History()
+        self._status = StatusBoard(
+            self._journal, self._delivery, self._judges, self._gateway_metrics.tables, state=lambda: self._not_ready
+        )
+        self.history = self._status.history
+        self._listening = self._receivers(config)
         self.admin: AsgiServer | None = None
 
     @property
@@ -173,7 +179,8 @@ class Gateway:
 
     def _receivers(self, config: Config) -> dict[_Place, Receiver]:
         """Make the receivers of a configuration, by where it says that they listen."""
-        made = build.receivers(config, self._passage.accept, partial(observe_request, self._gateway_metrics))
+        observe = partial(observe_request, self._gateway_metrics, self._status.refusals)
+        made = build.receivers(config, self._passage.accept, observe)
         return {(receiver.key, receiver.endpoint): receiver for receiver in made}
 
     async def _listen(self, made: Mapping[_Place, Receiver]) -> dict[_Place, Receiver]:
@@ -238,10 +245,26 @@ class Gateway:
         settings = self._config.service.telemetry.metrics
         if settings.address is None:
             return
-        app = guarded(admin_app(lambda: self._not_ready, self._page), edges.authenticator(self._config, settings.auth))
+        app = guarded(self._pages(), edges.authenticator(self._config, settings.auth))
         tls = edges.server_tls(settings.tls)
         self.admin = AsgiServer(app, str(settings.address), "service.telemetry.metrics.address", tls)
         await self.admin.start()
+
+    def _pages(self) -> Starlette:
+        return admin_app(lambda: self._not_ready, self._page, self._status_now, self._find)
+
+    def _status_now(self) -> Status:
+        listening: dict[Transport, list[str]] = {}
+        for receiver in self.receivers:
+            transport = Transport.GRPC if isinstance(receiver, OtlpGrpcReceiver) else Transport.HTTP
+            listening.setdefault(transport, []).append(receiver.endpoint)
+        return self._status.now(self._config, listening)
+
+    async def _find(self, wanted: str) -> Whereabouts:
+        scoring = self._judges.scoring
+        sightings = scoring.sightings if scoring is not None else None
+        names = [stats.name for stats in self._delivery.stats()]
+        return await find(wanted, sightings, self._journal, self._letters, names, self._status.started)
 
     async def _page(self, accept: str) -> tuple[bytes, str] | None:
         return await self._own.page(accept) if self._own is not None else None

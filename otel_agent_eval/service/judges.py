@@ -74,6 +74,11 @@ class Judges:
         """The model workers that can judge now."""
         return self._engine.up if self._engine is not None else 0
 
+    @property
+    def waiting(self) -> int:
+        """The answers that wait for models or are in work."""
+        return self._engine.waiting if self._engine is not None else 0
+
     async def prepare(self, settings: AgentEval | None, logs: LogsTelemetry) -> Engine | None:
         """Return an engine with the models that the settings name: the one there is, or a new one.
 

@@ -17,6 +17,7 @@ from otel_agent_eval.annotation.prometheus import page
 from otel_agent_eval.delivery import Delivery, Fate
 from otel_agent_eval.journal import Journal, Loss
 from otel_agent_eval.receivers import Cause, Transport
+from otel_agent_eval.service.status import LastRefusals
 from otel_agent_eval.signals import Payload, Signal
 
 _REFUSALS: Final[Mapping[Cause, Refusal]] = {
@@ -93,7 +94,12 @@ class OwnMetrics:
 
 
 def observe_request(
-    metrics: GatewayMetrics, signal: Signal, transport: Transport, items: int, cause: Cause | None
+    metrics: GatewayMetrics,
+    refusals: LastRefusals,
+    signal: Signal,
+    transport: Transport,
+    items: int,
+    cause: Cause | None,
 ) -> None:
     """Count a request that a receiver has answered."""
     name = TransportName(transport.value)
@@ -101,6 +107,7 @@ def observe_request(
         metrics.received(signal, name, items)
     else:
         metrics.refused(signal, name, _REFUSALS[cause])
+        refusals.note(name, _REFUSALS[cause])
 
 
 def observe_delivery(metrics: GatewayMetrics, destination: str, signal: Signal, fate: Fate, items: int) -> None:

@@ -26,6 +26,7 @@ from otel_agent_eval.service.held import Envelope, Wrapping, hold, remove
 from otel_agent_eval.service.judging import Judging
 from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox
+from otel_agent_eval.service.sightings import Sightings
 from otel_agent_eval.service.spans import Pending, digest_of
 from otel_agent_eval.service.turns import Turns
 from otel_agent_eval.signals import Payload, Signal
@@ -95,6 +96,11 @@ class Scoring:
     def bytes(self) -> int:
         """The bytes that are held or being read, and will want room at the destinations."""
         return self._in_work + self._judging.spans.held_bytes
+
+    @property
+    def sightings(self) -> Sightings:
+        """What is remembered of the answers that came by."""
+        return self._judging.spans.sightings
 
     def held(self) -> Mapping[Lack, int]:
         """Return how many spans wait, by what they lack."""

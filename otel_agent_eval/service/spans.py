@@ -11,6 +11,7 @@ from otel_agent_eval.annotation.result import JudgedSpan
 from otel_agent_eval.conventions.extract import Extract
 from otel_agent_eval.journal import Receipt
 from otel_agent_eval.service.held import HeldSpan
+from otel_agent_eval.service.sightings import Key, Sightings
 
 _SILENT = 20_000
 """Spans that left without content, for which log records may still come."""
@@ -18,9 +19,6 @@ _COUNTED = 50_000
 """Answers of before a restart that are not counted again when they are sent again."""
 _JUDGED = 10_000
 """Spans whose verdict is kept for when they are sent again: a sender that missed its answer does so within seconds."""
-
-Key = tuple[str, str]
-"""Trace id and span id, in hex."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -57,11 +55,13 @@ class Spans:
         self._judged: OrderedDict[Key, tuple[int, JudgedSpan]] = OrderedDict()
         self._counted: OrderedDict[Key, int] = OrderedDict()
         self.held_bytes = 0
+        self.sightings = Sightings()
 
     def wait(self, pending: Pending) -> None:
         """Put a span on the waiting list."""
         pending.receipt.hold()
         self.waiting[pending.key] = pending
+        self.sightings.received(pending.key)
 
     def hold(self, pending: Pending, span: HeldSpan) -> None:
         """Hold a span until it is released."""
@@ -73,6 +73,7 @@ class Spans:
         if self.waiting.get(pending.key) is pending:
             del self.waiting[pending.key]
             pending.receipt.release()
+            self.sightings.left(pending.key)
         held, pending.held = pending.held, []
         self.held_bytes -= sum(span.size for span in held)
         return held
@@ -82,6 +83,7 @@ class Spans:
         if self.waiting.pop(pending.key, None) is not None:
             self.waiting[pending.key] = pending
             pending.until = until
+            self.sightings.judging(pending.key)
 
     def overdue(self, now: float) -> Iterator[Pending]:
         """Yield the spans whose time is up; release each before asking for the next."""
@@ -104,6 +106,7 @@ class Spans:
 
     def remember_judged(self, pending: Pending, judged: JudgedSpan) -> None:
         """Keep a verdict, without the texts it is about, for when the span is sent again."""
+        self.sightings.judged(pending.key, judged)
         candidate = judged.candidate
         kept = replace(
             candidate,
