@@ -13,7 +13,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from otel_agent_eval.conventions.content import ContentNames
+from otel_agent_eval.conventions.content import EXCEPTION_EVENT, ContentNames
 from otel_agent_eval.processors.redaction_rules import Action, Bearer, Decisions, Hasher, RedactionRules
 from otel_agent_eval.processors.redaction_text import MASK, TextRedactor
 from otel_agent_eval.signals import REQUEST_TYPES, Payload
@@ -71,7 +71,7 @@ class Redactor:
     def _span(self, span: Span, bearer: Bearer) -> None:
         span.name = self._part("span.name", span.name)
         if span.status.message:
-            failed = bearer is Bearer.AGENT or any(event.name == "exception" for event in span.events)
+            failed = bearer is Bearer.AGENT or any(event.name == EXCEPTION_EVENT for event in span.events)
             of_kind = self._rules.exceptions if failed else Action.KEEP
             span.status.message = self._part("span.status.message", span.status.message, of_kind)
         self._attributes(span.attributes, bearer)

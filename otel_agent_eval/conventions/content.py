@@ -95,6 +95,8 @@ EXCEPTIONS: Final = (
 )
 """What is said of exceptions: it often quotes what could not be processed, also on the spans around an agent's."""
 
+EXCEPTION_EVENT: Final = "exception"
+
 NAMESPACES: Final = (
     *MARKERS,
     *("embedding.", "entity.", "graph.", "input.", "output.", "message.", "document.", "documents.", "metadata."),
@@ -132,7 +134,7 @@ class ContentNames:
         self._namespaces = (*NAMESPACES, *extra, *namespaces)
         self._plain = _indexed((*PLAIN, *plain))
         self._content_marks = _encoded_names(self._namespaces)
-        self._exception_marks = _encoded_names((*self._namespaces, *EXCEPTIONS))
+        self._exception_marks = _encoded_names((*self._namespaces, EXCEPTION_EVENT, *EXCEPTIONS))
         self.kind = lru_cache(_REMEMBERED)(self._kind)
         self.marks = lru_cache(_REMEMBERED)(self._marked)
 
@@ -173,7 +175,7 @@ def _encoded_names(beginnings: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has n
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     names = b"|".join(re2.escape(beginning.encode()) for beginning in beginnings)
-    return re2.compile(rb"[\n\x12\x62](?:[\x01-\x7f]|[\x80-\xff][\x00-\x7f])(?:" + names + rb")|gen_ai\.", options)
+    return re2.compile(rb"[\n\x12\x62][\x80-\xff]{0,3}[\x00-\x7f](?:" + names + rb")|gen_ai\.", options)
 
 
 def _indexed(names: Iterable[str]) -> re.Pattern[str]:
