@@ -151,12 +151,12 @@ class Engine:
                     self._jobs.give_back(job)
 
     async def _judge_batch(self, worker: Worker, batch: list[Job]) -> None:
-        """Judge jobs by one evaluator after the other; when pressed, by the first only."""
+        """Judge jobs by one evaluator after the other, until something more urgent waits."""
         for name in sorted({name for job in batch for name in job.todo}, key=self._jobs.rank):
             jobs = [job for job in batch if name in job.todo and job.wanted]
             if jobs:
                 await self._ask(name, jobs, worker.submit(name, [job.interaction for job in jobs]))
-            if self._jobs.pressed(self._planned):
+            if self._jobs.outranked(batch, self._planned):
                 break
         for job in batch:
             self._jobs.give_back(job)

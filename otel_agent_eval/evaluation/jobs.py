@@ -142,6 +142,11 @@ class Jobs:
         """Whether so much waits that what matters most must go first."""
         return self.backlog > _CALM * self._feasible(workers)
 
+    def outranked(self, batch: Sequence[Job], workers: int) -> bool:
+        """Whether something waits that should go before the rest of what is to be asked of a batch."""
+        fresh = self._short.fresh or self._long.fresh
+        return self.pressed(workers) or (bool(fresh) and all(job.left for job in batch))
+
     def admit(self, job: Job) -> bool:
         """Take a job in, if there is room; late ones make room."""
         while not self._has_room(job) and (late := self._long.late or self._short.late):

@@ -104,6 +104,21 @@ async def test_a_batch_leaves_something_for_the_other_workers() -> None:
     assert [len(jobs.next_batch(None, 2)) for _ in range(3)] == [2, 1, 1]
 
 
+async def test_what_is_late_gives_way_to_what_somebody_waits_for() -> None:
+    jobs = planned(100.0)
+    (late,) = await admitted(jobs, 1)
+    late.late = lambda *_: None
+    jobs.leave(late)
+    batch = jobs.next_batch(None, 1)
+    assert batch == [late]
+    assert not jobs.outranked(batch, 1)
+    fresh = await admitted(jobs, 1)
+    assert jobs.outranked(batch, 1)
+    assert not jobs.outranked([late, *fresh], 1)
+    jobs.give_back(late)
+    assert jobs.next_batch(None, 1) == fresh
+
+
 def test_costs_follow_what_is_measured() -> None:
     costs = Costs()
     assert costs.seconds("toxicity", WORK) == 0.0
