@@ -73,7 +73,7 @@ class Faithfulness:
         judged: list[tuple[Interaction, EvidenceIndex] | None] = []
         for interaction in batch:
             ok = yield from self._is_readable(interaction)
-            judged.append((interaction, (yield from _index(interaction))) if ok else None)
+            judged.append((interaction, (yield from index_of(interaction))) if ok else None)
         found: list[list[_Claim]] = [[] for _ in judged]
         logits = yield from run_in_steps(self._model, self._output, self._windows(judged, found))
         supported = iter(self._support([claim for own in found for claim in own], logits))
@@ -150,7 +150,7 @@ class Faithfulness:
         )
 
 
-def _index(interaction: Interaction) -> Steps[EvidenceIndex]:
+def index_of(interaction: Interaction) -> Steps[EvidenceIndex]:
     """Index what can support an answer: the documents, and what the user and the system stated."""
     index = EvidenceIndex()
     stated = map(iter_claims, interaction.grounding)

@@ -5,14 +5,15 @@ is bounded by what the windows give, not by the windows.
 """
 
 from array import array
-from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from otel_agent_eval.models.model import Model
 from otel_agent_eval.models.runtime import FloatArray
-from otel_agent_eval.models.tokens import Tokenizer, Window
+from otel_agent_eval.models.tokens import Window
 
 _PIECE = 4_000
 """Characters; a multiple of the 100 letters at which the tokenizer cuts long words, so that cuts fall together."""
@@ -23,10 +24,19 @@ _AT_ONCE = 64
 """Windows that are made in one step, whether or not a model reads them."""
 
 _T = TypeVar("_T")
+_Row = TypeVar("_Row")
 _Result = TypeVar("_Result")
 
 Steps = Generator[None, None, _Result]
 """Work that yields after each bounded step, and returns its result."""
+
+
+class Encoder(Protocol):
+    """The part of a tokenizer that reading needs."""
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of each text, whole and without special tokens."""
+        ...
 
 
 def finish(steps: Steps[_Result]) -> _Result:
@@ -47,11 +57,11 @@ def in_turn(items: Iterable[_T], judge: Callable[[_T], Steps[_Result]]) -> Steps
     return found
 
 
-def pieces(text: str) -> Iterator[str]:
-    """Yield a text in pieces of at most 4,000 characters, cut at white space or else at a mark if there is one."""
+def pieces(text: str, size: int = _PIECE) -> Iterator[str]:
+    """Yield a text in pieces of at most so many characters, cut at white space or else at a mark if there is one."""
     start = 0
-    while len(text) - start > _PIECE:
-        end = start + _PIECE
+    while len(text) - start > size:
+        end = start + size
         space = max(text.rfind(" ", start + 1, end), text.rfind("\n", start + 1, end))
         mark = next((place for place in range(end, end - _LONGEST_WORD, -1) if not text[place - 1].isalnum()), end)
         end = space if space > 0 else mark
@@ -67,13 +77,27 @@ def words(text: str) -> Iterator[str]:
             yield from (word[start : start + _LONGEST_WORD] for start in range(0, len(word), _LONGEST_WORD))
 
 
-def token_ids(text: str, tokenizer: Tokenizer, prepare: Callable[[str], str] = str) -> Iterator[int]:
+def token_ids(text: str, tokenizer: Encoder, prepare: Callable[[str], str] = str) -> Iterator[int]:
     """Yield the token ids of a text, without special tokens; each piece of it is prepared first."""
-    before, ids = None, []
+    for ids in _encoded_pieces(text, tokenizer, prepare):
+        yield from ids
+
+
+def encoded(text: str, tokenizer: Encoder) -> Steps["array[int]"]:
+    """Return all token ids of a text, without special tokens."""
+    found = array("I")
+    for ids in _encoded_pieces(text, tokenizer):
+        found.extend(ids)
+        yield
+    return found
+
+
+def _encoded_pieces(text: str, tokenizer: Encoder, prepare: Callable[[str], str] = str) -> Iterator[list[int]]:
+    before, ids = None, list[int]()
     for piece in pieces(text):
         if piece != before:  # a long run of one letter takes long to encode
             before, (ids,) = piece, tokenizer.encode([prepare(piece)])
-        yield from ids
+        yield ids
 
 
 def sliding(items: Iterable[_T], size: int, stride: int) -> Iterator[list[_T]]:
@@ -97,14 +121,22 @@ def sliding(items: Iterable[_T], size: int, stride: int) -> Iterator[list[_T]]:
 
 
 def run_in_steps(model: Model, output: str, windows: Iterable[Window | None]) -> Steps[FloatArray]:
-    """Return one output of a model for each window, as an array of shape [windows, values].
+    """Return one output of a model for each window, as an array of shape [windows, values]; see `read_in_steps`."""
+    rows = yield from read_in_steps(partial(model.run, output), windows)
+    return np.array(rows) if rows else np.zeros((0, 1), dtype=np.float32)
+
+
+def read_in_steps(
+    read: Callable[[Sequence[Window]], Iterable[_Row]], windows: Iterable[Window | None], step: int = _STEP
+) -> Steps[list[_Row]]:
+    """Return what a model says of each window, about so many tokens a step.
 
     Windows are taken as they are needed; those with the same tokens are run once. Where making windows takes time, None
     stands for work that gave no window.
     """
     known: dict[bytes, int] = {}
-    order = array("I")  # for each window the row that holds its output
-    rows: list[FloatArray] = []
+    order = array("I")  # for each window the row that holds what was said of it
+    rows: list[_Row] = []
     waiting: list[Window] = []
     tokens = 0
     for count, window in enumerate(windows, 1):
@@ -115,9 +147,9 @@ def run_in_steps(model: Model, output: str, windows: Iterable[Window | None]) ->
                 waiting.append(window)
                 tokens += len(window.ids)
             order.append(known[key])
-        if tokens >= _STEP or count % _AT_ONCE == 0:
-            rows.extend([model.run(output, waiting)] if waiting else [])
+        if tokens >= step or count % _AT_ONCE == 0:
+            rows.extend(read(waiting) if waiting else ())
             waiting, tokens = [], 0
             yield
-    rows.extend([model.run(output, waiting)] if waiting else [])
-    return np.concatenate(rows)[np.frombuffer(order, dtype=np.uintc)] if rows else np.zeros((0, 1), dtype=np.float32)
+    rows.extend(read(waiting) if waiting else ())
+    return [rows[place] for place in order]

@@ -40,12 +40,12 @@ def load_evaluators(
 ) -> list[Evaluator]:
     """Load evaluators by name, in that order; `choices` names those on another model than a built-in one.
 
-    `runtime` runs the built-in models. Evaluators on the same model share it. A built-in name cannot be taken by
-    another package. Raises `ModelError` where a name is unknown, a model cannot be used, a plug-in does not load or is
-    no evaluator.
+    `runtime` runs the built-in models and other ONNX files. Evaluators on the same model share it. A built-in name
+    cannot be taken by another package. Raises `ModelError` where a name is unknown, a model cannot be used, a plug-in
+    does not load or is no evaluator.
     """
     builtin = cache(lambda folder: load_model(folder, threads, runtime))
-    pretrained = cache(lambda model: load_pretrained(model, threads or available_cores()))
+    pretrained = cache(lambda model: load_pretrained(model, threads or available_cores(), runtime))
 
     def load(name: str) -> Evaluator:
         if name in choices:

@@ -44,7 +44,7 @@ def export(name: str, folder: Path, evaluator: str, labels: Sequence[str], *, in
             raise ModelError(f"say with --evaluator what {name} is for, and with --label which of its labels decide")
         before = make_evaluator(evaluator, model, labels)
         write(model, folder, int8=int8)
-        written = load_files(resolve(LocalReference(folder.absolute())), available_cores())
+        written = load_files(resolve(LocalReference(folder.absolute())), available_cores(), "onnxruntime")
         after = make_evaluator(evaluator, written, labels)
     farthest = _compare(before, after)
     sizes = f"{megabytes(written.files.size)}, was {megabytes(model.files.size)}"

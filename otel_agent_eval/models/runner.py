@@ -11,8 +11,10 @@ from otel_agent_eval.models.batching import pack, pad
 from otel_agent_eval.models.runtime import FloatArray, Runtime
 from otel_agent_eval.models.tokens import Window
 
-_BUDGET = 256
+RUN_TOKENS = 256
 """Padded tokens a run: what lies between two layers then stays in the processor's cache; larger runs are slower."""
+_BY_WINDOW = 2
+"""Dimensions of an output that says something of each window."""
 _MEMORY = 8 << 20
 _ENTRY = 300
 """Bytes that an entry takes beside its values."""
@@ -53,27 +55,32 @@ class Recent:
 class Runner:
     """Gives the outputs of windows, each by the same arithmetic whatever runs beside it. Safe for several threads.
 
-    Splitting the work between the cores by windows, not within a run, leaves none of them waiting for another.
+    Splitting the work between the cores by windows, not within a run, leaves none of them waiting for another. With
+    `alone` each window is a run of its own, for models that would judge it by what stands beside it.
     """
 
-    def __init__(self, runtime: Runtime, padding: int, threads: int) -> None:
+    def __init__(self, runtime: Runtime, padding: int, threads: int, *, alone: bool = False) -> None:
         self._runtime = runtime
         self._padding = padding
+        self._budget = 1 if alone else RUN_TOKENS
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="model")
         self._recent = Recent()
 
     def rows(self, output: str, windows: Sequence[Window]) -> list[FloatArray]:
-        """Return one output of the model for each window."""
+        """Return one output of the model for each window: [values], or [tokens, values] of each of its tokens."""
         keys = [_key(output, window) for window in windows]
         distinct = dict(zip(keys, windows, strict=True))
         known = self._recent.find([*distinct])
         fresh = [key for key in distinct if key not in known]
-        groups = [*pack([len(distinct[key].ids) for key in fresh], _BUDGET)]
+        groups = [*pack([len(distinct[key].ids) for key in fresh], self._budget)]
 
         def run(group: list[int]) -> dict[bytes, FloatArray]:
             chosen = [fresh[i] for i in group]
             batch = pad([distinct[key] for key in chosen], self._padding)
-            return dict(zip(chosen, self._runtime.run(batch, output), strict=True))
+            rows = self._runtime.run(batch, output)
+            by_token = rows.ndim > _BY_WINDOW
+            lengths = [len(distinct[key].ids) if by_token else None for key in chosen]
+            return {key: row[:length] for key, row, length in zip(chosen, rows, lengths, strict=True)}
 
         found: dict[bytes, FloatArray] = {}
         for rows in self._pool.map(run, groups) if len(groups) > 1 else map(run, groups):

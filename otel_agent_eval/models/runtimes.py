@@ -63,9 +63,18 @@ def load_runtime(path: Path, threads: int, wanted: Wanted = "auto") -> FileRunti
 
 def multiplies_integers(path: Path) -> bool:
     """Tell whether an ONNX file has a matrix product in integers; of a file that is no such file, no."""
+    return _mentions(path, b"MatMulInteger")
+
+
+def quantizes_by_batch(path: Path) -> bool:
+    """Tell whether an ONNX file finds the steps of its integers in what it runs: its outputs depend on the batch."""
+    return _mentions(path, b"DynamicQuantize")
+
+
+def _mentions(path: Path, operation: bytes) -> bool:
     try:
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-            return content.find(b"MatMulInteger") >= 0
+            return content.find(operation) >= 0
     except (OSError, ValueError):  # missing or empty: whoever loads it says so
         return False
 

@@ -3,25 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from otel_agent_eval.evaluation import Direction, Evaluation, Interaction, Label, Part, Reason, Scored, Skipped, label
+from otel_agent_eval.evaluation import Direction, Evaluation, Interaction, Label, Part, Scored, label
 from otel_agent_eval.models.pretrained.card import Kind
-from otel_agent_eval.models.pretrained.model import PretrainedModel, Steps
+from otel_agent_eval.models.pretrained.model import PretrainedModel
 from otel_agent_eval.models.runtime import ModelError
-from otel_agent_eval.processors.evidence import EvidenceIndex
+from otel_agent_eval.processors.faithfulness import index_of
 from otel_agent_eval.processors.pretrained.pairs import PairVerifier
 from otel_agent_eval.processors.pretrained.unsupported_tokens import TokenVerifier
-from otel_agent_eval.processors.pretrained.verifier import TooLongError
-from otel_agent_eval.processors.reading import finish, in_turn
-from otel_agent_eval.processors.sentences import Sentence, claims
+from otel_agent_eval.processors.reading import Steps, finish, in_turn
+from otel_agent_eval.processors.sentences import Sentence, iter_claims
 
-_MAX_CLAIMS = 256
+_AT_ONCE = 200
+"""Sentences that are looked at in one step."""
+_QUESTION = 10_000
+"""Characters of the question that help to find what supports a claim: the last ones."""
 
 
 class _Verifier(Protocol):
     def support(
         self, documents: Sequence[str], interaction: Interaction, found: Sequence[Sentence]
     ) -> Steps[list[float]]:
-        """Return the probability that each claim is supported. Raises `TooLongError`."""
+        """Return the probability that each claim is supported."""
         ...
 
 
@@ -57,19 +59,17 @@ class PretrainedFaithfulness:
         return in_turn(batch, self._judge)
 
     def _judge(self, interaction: Interaction) -> Steps[Evaluation]:
-        found = claims(interaction.answer)
-        stated = [" ".join(claim.text for claim in claims(text)) for text in interaction.grounding]
-        documents = [*(document.text for document in interaction.documents), *filter(None, stated)]
-        if len(found) > _MAX_CLAIMS:
-            return Skipped(Reason.TRUNCATED)
-        try:
-            supported = (yield from self._verifier.support(documents, interaction, found)) if found else []
-        except TooLongError:
-            return Skipped(Reason.TRUNCATED)
+        found = yield from _claims(interaction.answer)
+        documents = [document.text for document in interaction.documents]
+        for text in interaction.grounding:
+            stated = yield from _claims(text)
+            documents += [" ".join(claim.text for claim in stated)] if stated else []
+        supported = (yield from self._verifier.support(documents, interaction, found)) if found else []
         score = min(supported, default=1.0)
         lacking = tuple(claim.text for claim, p in zip(found, supported, strict=True) if p < self.threshold)
         kept = [claim.text for claim, p in zip(found, supported, strict=True) if p >= self.threshold]
-        evidence = {"unsupported": lacking, "documents": _sources(interaction, documents, kept)}
+        sources = yield from _sources(interaction, kept)
+        evidence = {"unsupported": lacking, "documents": sources}
         return Scored(
             score=score,
             label=label(score, self.threshold, self.direction),
@@ -79,13 +79,21 @@ class PretrainedFaithfulness:
         )
 
 
-def _sources(interaction: Interaction, documents: Sequence[str], supported: Sequence[str]) -> tuple[str, ...]:
+def _claims(text: str) -> Steps[list[Sentence]]:
+    found: list[Sentence] = []
+    for count, claim in enumerate(iter_claims(text), 1):
+        found += [claim] if claim is not None else []
+        if count % _AT_ONCE == 0:
+            yield
+    return found
+
+
+def _sources(interaction: Interaction, supported: Sequence[str]) -> Steps[tuple[str, ...]]:
     """Return the ids of the documents that share most words with a supported claim: the models do not say which."""
-    index = EvidenceIndex(documents)
-    numbers = {
-        number
-        for claim in supported
-        if index.ground(claim).coverage > 0
-        for number in index.select(claim, interaction.question).documents[:1]
-    }
-    return tuple(document.id for i, document in enumerate(interaction.documents) if i in numbers)
+    index = yield from index_of(interaction)
+    numbers: set[int] = set()
+    for claim in dict.fromkeys(supported):
+        if index.ground(claim).coverage > 0:
+            numbers.update(index.select(claim, interaction.question[-_QUESTION:]).documents[:1])
+        yield
+    return tuple(document.id for number, document in enumerate(interaction.documents) if number in numbers)

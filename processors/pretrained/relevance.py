@@ -1,26 +1,29 @@
 """Relevance of the answer, and of the documents, by a bi-encoder or a cross-encoder of sentence-transformers."""
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 import numpy as np
 
-from otel_agent_eval.evaluation import Direction, Evaluation, Interaction, Label, Part, Reason, Scored, Skipped, label
+from otel_agent_eval.evaluation import Direction, Evaluation, Interaction, Label, Part, Scored, label
 from otel_agent_eval.models.model import sigmoid
 from otel_agent_eval.models.pretrained.card import Card, Kind
-from otel_agent_eval.models.pretrained.model import PretrainedModel, Steps
+from otel_agent_eval.models.pretrained.model import PretrainedModel
 from otel_agent_eval.models.pretrained.sentences import SentenceEncoder
-from otel_agent_eval.models.runtime import ModelError
-from otel_agent_eval.processors.pretrained.verifier import MAX_WINDOWS
-from otel_agent_eval.processors.reading import finish, in_turn
+from otel_agent_eval.models.runtime import FloatArray, ModelError
+from otel_agent_eval.models.tokens import Window, spans
+from otel_agent_eval.processors.pretrained.closest import Parts, beside
+from otel_agent_eval.processors.reading import Steps, encoded, finish, in_turn, read_in_steps
+
+_BLOCK = 512
+"""Vectors that are compared with others at once."""
 
 _Pair = tuple[str, str]
 
 
 class _Scorer(Protocol):
-    def scores(self, pairs: Sequence[_Pair]) -> Steps[list[float | None]]:
-        """Return how well each second text answers the first, in [0, 1]; None for what is too long to be read."""
+    def scores(self, pairs: Sequence[_Pair]) -> Steps[list[float]]:
+        """Return how well each second text answers the first, in [0, 1]."""
         ...
 
 
@@ -49,7 +52,7 @@ class PretrainedRelevance:
     def steps(self, batch: Sequence[Interaction]) -> Steps[list[Evaluation]]:
         """Do what `evaluate` does, in steps."""
         scores = yield from self._scorer.scores([(interaction.question, interaction.answer) for interaction in batch])
-        return [Skipped(Reason.TRUNCATED) if score is None else self._judge(score) for score in scores]
+        return [self._judge(score) for score in scores]
 
     def _judge(self, score: float) -> Scored:
         return Scored(
@@ -89,10 +92,7 @@ class PretrainedContextRelevance:
     def _judge(self, interaction: Interaction) -> Steps[Evaluation]:
         documents = interaction.documents
         scores = yield from self._scorer.scores([(interaction.question, document.text) for document in documents])
-        read = [(score, document.id) for score, document in zip(scores, documents, strict=True) if score is not None]
-        if not read:
-            return Skipped(Reason.TRUNCATED)
-        ranked = sorted(read, key=lambda pair: -pair[0])
+        ranked = sorted(zip(scores, (document.id for document in documents), strict=True), key=lambda pair: -pair[0])
         relevant = tuple(name for score, name in ranked if score >= self.threshold)
         return Scored(
             score=ranked[0][0],
@@ -104,15 +104,39 @@ class PretrainedContextRelevance:
 
 
 class _Cosine:
-    """The cosine of the two texts' vectors; a negative one counts 0."""
+    """The cosine of the closest vectors of the two texts' windows; a negative one counts 0."""
 
     def __init__(self, model: PretrainedModel) -> None:
-        self._encoder = SentenceEncoder(model)
+        encoder = SentenceEncoder(model)
+        self._model = model
+        self._prompts = (encoder.query_prompt, encoder.document_prompt)
+        self._readers = tuple(map(encoder.reader, self._prompts))
 
-    def scores(self, pairs: Sequence[_Pair]) -> Steps[list[float | None]]:
-        asked = yield from self._encoder.encode([question for question, _ in pairs], self._encoder.query_prompt)
-        answered = yield from self._encoder.encode([answer for _, answer in pairs], self._encoder.document_prompt)
-        return [float(np.clip((a @ b.T).max(), 0.0, 1.0)) for a, b in zip(asked, answered, strict=True)]
+    def scores(self, pairs: Sequence[_Pair]) -> Steps[list[float]]:
+        asked = yield from self._vectors([question for question, _ in pairs], 0)
+        answered = yield from self._vectors([answer for _, answer in pairs], 1)
+        return [_closeness(a, b) for a, b in zip(asked, answered, strict=True)]
+
+    def _vectors(self, texts: Sequence[str], side: int) -> Steps[list[FloatArray]]:
+        """Return an array [windows, size] for each text."""
+        counts: list[int] = []
+        windows = self._windows(texts, self._prompts[side], counts)
+        rows = iter((yield from read_in_steps(self._readers[side], windows, self._model.step)))
+        return [np.array([next(rows) for _ in range(count)]) for count in counts]
+
+    def _windows(self, texts: Sequence[str], prompt: str, counts: list[int]) -> Iterator[Window | None]:
+        """Yield the windows of the texts, each behind the prompt; `counts` gets how many each text has."""
+        tokenizer = self._model.tokenizer
+        room = self._model.card.tokens - tokenizer.single_marks
+        (lead,) = tokenizer.encode([prompt])
+        for text in texts:
+            ids = yield from encoded(prompt + text, tokenizer)
+            before = ids[:0]
+            if len(ids) > room and prompt:
+                before, ids = ids[: len(lead)], (yield from encoded(text, tokenizer))
+            parts = spans(len(ids), room - len(before))
+            counts.append(len(parts))
+            yield from (tokenizer.single(before + ids[part]) for part in parts)
 
 
 class _CrossEncoder:
@@ -122,19 +146,36 @@ class _CrossEncoder:
         self._model = model
         self._relevant = relevant_labels(model.card, labels)
 
-    def scores(self, pairs: Sequence[_Pair]) -> Steps[list[float | None]]:
-        tokenizer, size = self._model.tokenizer, self._model.card.tokens
-        asked = tokenizer.encode([question for question, _ in pairs])
-        answered = tokenizer.encode([answer for _, answer in pairs])
-        laid = [[*chain(*tokenizer.pairs(a, b, size))] for a, b in zip(asked, answered, strict=True)]
-        laid = [windows if len(windows) <= MAX_WINDOWS else [] for windows in laid]
-        rows = iter((yield from self._model.rows([window for windows in laid for window in windows])))
-        return [max((self._probability(next(rows)) for _ in windows), default=None) for windows in laid]
+    def scores(self, pairs: Sequence[_Pair]) -> Steps[list[float]]:
+        counts: list[int] = []
+        windows = self._windows(pairs, counts)
+        found = iter((yield from read_in_steps(self._probabilities, windows, self._model.step)))
+        return [max(next(found) for _ in range(count)) for count in counts]
 
-    def _probability(self, logits: np.ndarray) -> float:
+    def _windows(self, pairs: Sequence[_Pair], counts: list[int]) -> Iterator[Window | None]:
+        """Yield the windows of the pairs; `counts` gets how many each pair has."""
+        tokenizer = self._model.tokenizer
+        for question, answer in pairs:
+            asked = Parts((yield from encoded(question, tokenizer)))
+            answered = yield from encoded(answer, tokenizer)
+            counts.append(0)
+            for part, others in beside(asked, answered, self._model.card.tokens - tokenizer.pair_marks):
+                counts[-1] += len(others)
+                yield from (tokenizer.pair(other, part) for other in others)
+
+    def _probabilities(self, windows: Sequence[Window]) -> list[float]:
+        return [self._probability(row) for row in self._model.rows(windows)]
+
+    def _probability(self, logits: FloatArray) -> float:
         if len(self._model.card.labels) == 1:
             return float(sigmoid(logits[0]))
         return float(self._model.card.probabilities(logits)[self._relevant].sum().clip(0.0, 1.0))
+
+
+def _closeness(one: FloatArray, other: FloatArray) -> float:
+    """Return the largest cosine of a vector of one text and one of the other, in [0, 1]."""
+    blocks = (one[start : start + _BLOCK] @ other.T for start in range(0, len(one), _BLOCK))
+    return float(np.clip(max(block.max() for block in blocks), 0.0, 1.0))
 
 
 def _scorer(model: PretrainedModel, labels: Sequence[str]) -> _Scorer:

@@ -4,10 +4,20 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import CrossEncoder
-from tiny_models import Spy, bert_classifier, bi_encoder, deberta_classifier, hhem, lettuce, roberta_classifier
+from tiny_models import (
+    Spy,
+    bert_classifier,
+    bi_encoder,
+    deberta_classifier,
+    hhem,
+    lettuce,
+    roberta_classifier,
+    windows_read,
+)
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-from otel_agent_eval.evaluation import Document, Evaluator, Interaction, Reason, Scored, Skipped
+from otel_agent_eval.evaluation import Document, Evaluator, Interaction, Scored, Skipped
+from otel_agent_eval.evaluation.evaluator import Stepwise
 from otel_agent_eval.models.pretrained.model import load_pretrained
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.pretrained.load import make_evaluator
@@ -117,7 +127,7 @@ KINDS = {
 def test_documents_longer_than_a_window_are_read_to_the_end(tmp_path: Path, kind: str) -> None:
     model = load_pretrained(str(KINDS[kind](tmp_path / kind)), threads=1)
     spy, (last,) = Spy(model), model.tokenizer.encode(["Il est haut"])
-    filler = ["The square of Paris is wide, and very wide it is." for _ in range(200 if kind == "hhem" else 40)]
+    filler = ["The square of Paris is wide, and very wide it is." for _ in range(200 if kind == "hhem" else 12)]
     judge = make_evaluator("faithfulness", model)
     scored(judge, interaction("The tower is 330 metres tall.", filler))
     before = frozenset(spy.read)
@@ -126,10 +136,25 @@ def test_documents_longer_than_a_window_are_read_to_the_end(tmp_path: Path, kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_needs_too_many_windows_is_skipped_as_truncated(tmp_path: Path, kind: str) -> None:
-    judge = evaluator(KINDS[kind](tmp_path / kind))
-    answer = " ".join(f"The tower is {i} metres tall." for i in range(300))
-    assert judge.evaluate([interaction(answer)]) == [Skipped(Reason.TRUNCATED)]
+def test_an_answer_of_many_claims_is_read_in_steps_to_its_last_one(tmp_path: Path, kind: str) -> None:
+    model = load_pretrained(str(KINDS[kind](tmp_path / kind)), threads=1)
+    spy, judge = Spy(model), make_evaluator("faithfulness", model)
+    assert isinstance(judge, Stepwise)
+    claims = " ".join(f"The tower is {i} metres tall." for i in range(300))
+    steps = judge.steps([interaction(f"{claims} It is stupid.")])
+    assert sum(1 for _ in steps) > 10
+    before, after = model.tokenizer.encode([claims, f"{claims} It is stupid."])
+    assert {*after} - {*before} <= spy.read
+
+
+def test_of_many_documents_each_claim_is_read_beside_the_closest(tmp_path: Path) -> None:
+    model = load_pretrained(str(bert_classifier(tmp_path / "nli", NLI)), threads=1)
+    read, judge = windows_read(model), make_evaluator("faithfulness", model)
+    documents = [f"The square of Paris is wide and very wide indeed, {i}." for i in range(500)]
+    scored(judge, interaction("The tower is stupid.", [*documents, "The tower is stupid.", *documents]))
+    (wanted,) = model.tokenizer.encode(["stupid"])
+    assert len(read) <= 16
+    assert any(window.ids.count(wanted[0]) > 1 for window in read)
 
 
 @pytest.mark.parametrize("kind", KINDS)

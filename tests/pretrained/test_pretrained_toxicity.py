@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from detoxify import Detoxify
 from tiny_models import Spy, bert_classifier, detoxify_checkpoint, lettuce, roberta_classifier
@@ -10,7 +11,6 @@ from otel_agent_eval.models.pretrained.model import load_pretrained
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.models.tokens import spans
 from otel_agent_eval.processors.pretrained.load import make_evaluator
-from otel_agent_eval.processors.reading import finish
 
 TEXTS = ["The tower is 330 metres tall.", "who are you, you stupid idiot?", "Башня очень высокая.", "!", "塔は高いです"]
 CLASSES = ["toxicity", "severe_toxicity", "obscene", "identity_attack", "insult", "threat", "sexual_explicit"]
@@ -68,7 +68,7 @@ def test_a_long_text_is_read_to_its_end_and_its_worst_window_counts(tmp_path: Pa
     room = 16 - 2
     ids = model.tokenizer.encode(["the tower is tall " * 20 + "stupid"])[0]
     windows = [model.tokenizer.single(ids[part]) for part in spans(len(ids), room)]
-    assert found.score == pytest.approx(finish(model.probabilities(windows))[:, 1].max(), abs=1e-6)
+    assert found.score == pytest.approx(np.array(model.probabilities(windows))[:, 1].max(), abs=1e-6)
     assert len(windows) > 5
 
 

@@ -28,6 +28,7 @@ from transformers import (
 
 from otel_agent_eval.models.pretrained.model import PretrainedModel
 from otel_agent_eval.models.runtime import FloatArray, TokenBatch
+from otel_agent_eval.models.tokens import Window
 
 CORPUS = [
     "The Eiffel Tower is 330 metres tall, and the square of Paris around it is wide.",
@@ -200,7 +201,21 @@ class Spy:
         self._runtime = model.runtime
         self.read: set[int] = set()
         model.runtime = self
+        model._runner = model._make_runner(self)
 
     def run(self, batch: TokenBatch, output: str) -> FloatArray:
         self.read.update(batch.input_ids.reshape(-1).tolist())
         return self._runtime.run(batch, output)
+
+
+def windows_read(model: PretrainedModel) -> list[Window]:
+    """Return a list to which the model adds each window that it is given."""
+    read: list[Window] = []
+    rows = model.rows
+
+    def record(windows: Sequence[Window]) -> list[FloatArray]:
+        read.extend(windows)
+        return rows(windows)
+
+    vars(model)["rows"] = record
+    return read

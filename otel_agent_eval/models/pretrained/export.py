@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from otel_agent_eval.models.pretrained.files import read_json
 from otel_agent_eval.models.pretrained.model import PretrainedModel
-from otel_agent_eval.models.pretrained.torch_models import TorchRuntime
+from otel_agent_eval.models.pretrained.torch_models import ModuleRuntime
 from otel_agent_eval.models.runtime import ModelError
 
 _OPSET = 17
@@ -28,7 +28,7 @@ _CHANNEL_AXES = {("MatMul", 1): 1, ("Gemm", 1): 0, ("Gather", 0): 0}
 
 def export(model: PretrainedModel, folder: Path, *, int8: bool) -> None:
     """Write a model in torch to an empty folder, as ONNX with all that it needs. Raises `ModelError`."""
-    if not isinstance(model.runtime, TorchRuntime):
+    if not isinstance(model.runtime, ModuleRuntime):
         raise ModelError(f"{model.version} is an ONNX file already")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def _write_graph(module: Any, output: str, path: Path) -> None:  # noqa: ANN401 
     import torch
 
     names = ["input_ids", "attention_mask"]
-    if TorchRuntime.takes_types(module):
+    if ModuleRuntime.takes_types(module):
         names.append("token_type_ids")
 
     class Graph(torch.nn.Module):  # type: ignore[misc] # torch is untyped where it is not installed

@@ -1,20 +1,16 @@
 """Vectors of texts as sentence-transformers makes them: prompts, pooling and layers, by the model's own files."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from otel_agent_eval.models.pretrained.card import module_types
 from otel_agent_eval.models.pretrained.files import read_json
-from otel_agent_eval.models.pretrained.model import PretrainedModel, Steps
+from otel_agent_eval.models.pretrained.model import PretrainedModel, Read
 from otel_agent_eval.models.runtime import FloatArray, ModelError
-from otel_agent_eval.models.tokens import spans
 
-Vectors = NDArray[np.float64]
 _Pool = Callable[[FloatArray], FloatArray]
 
 _POOLING: Mapping[str, _Pool] = {
@@ -39,17 +35,18 @@ _ACTIVATIONS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "Tanh": np.tanh,
     "ReLU": lambda x: np.maximum(x, 0.0),
 }
-_AT_ONCE = 16
 _TYPES = {"F32": "<f4", "F16": "<f2"}
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 
 class SentenceEncoder:
-    """Texts to vectors of length 1. A text longer than the model's window is as many vectors as it has windows."""
+    """Windows of texts to vectors of length 1.
+
+    `query_prompt` and `document_prompt` are what the model wants before a question and before what may answer it.
+    """
 
     def __init__(self, model: PretrainedModel) -> None:
         folder = model.files.folder
-        self._model = model
         self._modes: tuple[str, ...] = ("mean",)
         self._pools_prompt = True
         self._layers: list[_Pool] = []
@@ -66,36 +63,21 @@ class SentenceEncoder:
         default = prompts.get(config.get("default_prompt_name"), "")
         self.query_prompt = str(prompts.get("query", default))
         self.document_prompt = str(next((prompts[n] for n in _DOCUMENT_PROMPTS if n in prompts), default))
+        self._model = model
 
-    def encode(self, texts: Sequence[str], prompt: str) -> Steps[list[Vectors]]:
-        """Return an array [windows, size] for each text."""
+    def reader(self, prompt: str) -> Read:
+        """Return what makes a vector, [size], of each window of a text behind a prompt."""
         tokenizer = self._model.tokenizer
         (lead,) = tokenizer.encode([prompt])
-        parts = [self._parts(text, prompt, len(lead)) for text in texts]
-        windows = [tokenizer.single(ids) for ids in chain(*parts)]
         skipped = 0 if self._pools_prompt or not prompt else tokenizer.leading_marks + len(lead)
-        vectors: list[Vectors] = []
-        for start in range(0, len(windows), _AT_ONCE):  # what the model says of each token is not kept for long
-            rows = yield from self._model.rows(windows[start : start + _AT_ONCE])
-            vectors += [self._vector(row[skipped:]) for row in rows]
-        found = iter(vectors)
-        return [np.array([next(found) for _ in own]) for own in parts]
+        return self._model.vectors(lambda tokens: self._vector(tokens[skipped:]))
 
-    def _parts(self, text: str, prompt: str, lead: int) -> list[list[int]]:
-        """Cut a text into the token ids of its windows, each behind the prompt."""
-        (ids,) = self._model.tokenizer.encode([prompt + text])
-        room = self._model.card.tokens - self._model.tokenizer.single_marks
-        if len(ids) <= room or not prompt:
-            return [ids[part] for part in spans(len(ids), room)]
-        before, (after,) = ids[:lead], self._model.tokenizer.encode([text])
-        return [[*before, *after[part]] for part in spans(len(after), room - lead)]
-
-    def _vector(self, tokens: FloatArray) -> Vectors:
+    def _vector(self, tokens: FloatArray) -> FloatArray:
         pooled = np.concatenate([_POOLING[mode](tokens) for mode in self._modes])
         for layer in self._layers:
             pooled = layer(pooled)
         vector = pooled.astype(np.float64)
-        return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12))
+        return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
 
 
 def _pooling(folder: Path) -> tuple[tuple[str, ...], bool]:

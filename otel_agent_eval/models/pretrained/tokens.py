@@ -84,18 +84,6 @@ class PretrainedTokenizer:
         second_types = (self._second_type,) * len(second)
         return Window(ids, (*before.types, *(0,) * len(first), *between.types, *second_types, *after.types))
 
-    def pairs(self, first: Ids, second: Ids, size: int) -> list[list[Window]]:
-        """Return windows of at most `size` tokens with every part of the first text beside every part of the second.
-
-        The outer list goes through the parts of the second text, the inner ones through those of the first. Two texts
-        that fit together make one window; where both are long each gets half the room.
-        """
-        room = size - self.pair_marks
-        for_second = min(len(second), max(room - len(first), room // 2))
-        seconds = [second[part] for part in spans(len(second), for_second)]
-        firsts = [first[part] for part in spans(len(first), room - for_second)]
-        return [[self.pair(a, b) for a in firsts] for b in seconds]
-
 
 def load_tokenizer(folder: Path, *, lower: bool = False) -> PretrainedTokenizer:
     """Load `tokenizer.json`, or make it by transformers from what the folder has instead. Raises `ModelError`."""

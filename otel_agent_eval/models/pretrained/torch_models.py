@@ -23,13 +23,13 @@ _DERIVED = re.compile(r"(^|\.)(position_ids|embed_tokens\.weight)$")
 """Weights that older files have beside, or newer ones leave out, because they follow from others."""
 
 
-class TorchRuntime:
+class ModuleRuntime:
     """A model of transformers, in fp32 on the CPU."""
 
-    def __init__(self, module: Any, threads: int) -> None:
+    def __init__(self, module: Any) -> None:
         import torch
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(1)  # of each run: as many go side by side as there are cores
         self.module = module.eval()
         self._takes_types = self.takes_types(module)
 
@@ -51,7 +51,7 @@ class TorchRuntime:
         return array
 
 
-def load_torch(files: ModelFiles, card: Card, threads: int) -> tuple[TorchRuntime, Card]:
+def load_torch(files: ModelFiles, card: Card) -> tuple[ModuleRuntime, Card]:
     """Load a model's weights; the card comes back with what only the weights know. Raises `ModelError`."""
     try:
         import torch
@@ -72,7 +72,7 @@ def load_torch(files: ModelFiles, card: Card, threads: int) -> tuple[TorchRuntim
     except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0][:300]
         raise ModelError(f"{files.weights} cannot be loaded ({type(error).__name__}): {reason}") from error
-    return TorchRuntime(module, threads), card
+    return ModuleRuntime(module), card
 
 
 def _from_folder(torch: Any, transformers: Any, files: ModelFiles, card: Card) -> Any:
