@@ -9,7 +9,6 @@ from otel_agent_eval.config import AgentEval, Config
 from otel_agent_eval.config.memory_limiter import MemoryLimiter
 from otel_agent_eval.config.values import format_size
 from otel_agent_eval.service.memory import memory_of_machine
-from otel_agent_eval.service.redaction import redaction_of
 from otel_agent_eval.signals import Signal
 
 _WITHOUT_PIPELINE = {
@@ -79,7 +78,7 @@ def _processor(config: Config, name: str, signal: Signal) -> str:
 def _exporter(config: Config, name: str, signal: Signal) -> str:
     endpoints = config.exporters[name].endpoints()
     endpoint = endpoints.get(f"{signal}_endpoint") or endpoints.get("endpoint")
-    redaction = redaction_of(config, name)
+    redaction = config.redaction_of(name)
     redacted = f"{config.exporters[name].redaction}: content {redaction.content}" if redaction is not None else ""
     said = ", ".join(str(part) for part in (endpoint, redacted) if part)
     return f"{name} ({said})" if said else name

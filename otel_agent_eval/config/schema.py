@@ -19,7 +19,7 @@ from otel_agent_eval.config.extensions import BasicAuth, BearerTokenAuth, Extens
 from otel_agent_eval.config.memory_limiter import MemoryLimiter
 from otel_agent_eval.config.processors import AgentEval
 from otel_agent_eval.config.receivers import OtlpReceiver
-from otel_agent_eval.config.redaction import Redaction
+from otel_agent_eval.config.redaction import NO_REDACTION, Redaction
 from otel_agent_eval.config.service import Service
 from otel_agent_eval.signals import Signal
 
@@ -88,3 +88,16 @@ class Config(Settings):
         """Return the processors that a signal's pipeline names; of one without a pipeline, none."""
         pipeline = self.service.pipelines.by_signal().get(signal)
         return [self.processors[name] for name in pipeline.processors] if pipeline is not None else []
+
+    def redaction_of(self, exporter: str) -> Redaction | None:
+        """Return what redacts the requests of an exporter's destination, None where it gets everything.
+
+        Raises `ValueError` where the exporter names none that there is.
+        """
+        chosen = self.exporters[exporter].redaction
+        if chosen is None or chosen == NO_REDACTION:
+            return None
+        found = self.processors.get(chosen)
+        if not isinstance(found, Redaction):
+            raise ValueError(f"exporters.{exporter}.redaction: no such processor: {chosen}")  # noqa: TRY004 (a name)
+        return found

@@ -34,7 +34,7 @@ from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver
 from otel_agent_eval.receivers import Observe as ObserveRequests
 from otel_agent_eval.service import edges
 from otel_agent_eval.service.memory import Level, MemoryLimiter, memory_of_machine
-from otel_agent_eval.service.redaction import redacted, redaction_of
+from otel_agent_eval.service.redaction import redacted
 from otel_agent_eval.service.selectors import selector
 from otel_agent_eval.signals import Signal, Sink
 
@@ -151,7 +151,7 @@ def destination_settings(config: Config, name: str) -> object:
     exporter = config.exporters[name]
     auth = exporter.auth if isinstance(exporter, OtlpGrpcExporter | OtlpHttpExporter) else None
     authenticator = auth and config.extensions[auth.authenticator]
-    return exporter, destination_signals(config)[name], authenticator, redaction_of(config, name)
+    return exporter, destination_signals(config)[name], authenticator, config.redaction_of(name)
 
 
 def dead_letters(config: Config) -> DeadLetters | None:

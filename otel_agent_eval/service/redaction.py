@@ -3,7 +3,7 @@
 from otel_agent_eval.annotation import catalogue
 from otel_agent_eval.annotation.definitions import PREFIX
 from otel_agent_eval.config import Config
-from otel_agent_eval.config.redaction import NO_REDACTION, Redaction
+from otel_agent_eval.config.redaction import Redaction
 from otel_agent_eval.conventions import load_readers
 from otel_agent_eval.conventions.content import ContentNames
 from otel_agent_eval.delivery import RedactedExporter
@@ -22,23 +22,9 @@ _QUOTING = catalogue.EVALUATION_EXPLANATION.name
 """Of all that is written only evidence and explanations can quote: what is not named here of evidence is content."""
 
 
-def redaction_of(config: Config, name: str) -> Redaction | None:
-    """Return what redacts the requests of an exporter's destination, None where it gets everything.
-
-    Raises `ValueError` where the exporter names none that there is.
-    """
-    chosen = config.exporters[name].redaction
-    if chosen is None or chosen == NO_REDACTION:
-        return None
-    found = config.processors.get(chosen)
-    if not isinstance(found, Redaction):
-        raise ValueError(f"exporters.{name}.redaction: there is no processor {chosen}")  # noqa: TRY004 (a name, no type)
-    return found
-
-
 def redacted(config: Config, exporter: Exporter) -> Exporter:
     """Put redaction in front of an exporter where the configuration says so. Raises `ValueError` where it cannot be."""
-    settings = redaction_of(config, exporter.name)
+    settings = config.redaction_of(exporter.name)
     return exporter if settings is None else RedactedExporter(exporter, redactor(settings))
 
 
