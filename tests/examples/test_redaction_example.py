@@ -63,7 +63,9 @@ def span(number: int, name: str, values: dict[str, Any]) -> Span:
 def conversation() -> ExportTraceServiceRequest:
     """A request for an answer: a retrieval, a model call, and the web request around them, which failed in the end."""
     web = span(
-        1, "POST /ask", {"url.full": f"/ask?user={PERSON}", "user.id": "u-17", "user.email": PERSON, "tier": "gold"}
+        1,
+        "POST /ask",
+        {"url.full": f"/ask?user={PERSON}", "user.id": "u-17", "user.email": PERSON, "url.query": QUESTION},
     )
     web.attributes.extend(key_values({"openinference.span.kind": "CHAIN", "input.value": QUESTION}))
     error = {"exception.type": "ValueError", "exception.message": f"cannot render {ANSWER!r}"}
