@@ -17,7 +17,7 @@ import machine
 import yaml
 from harness import ROOT, configuration
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from sender import http_sender
+from sender import Send, http_sender
 from support.otlp_sink import OtlpSink
 from support.processes import wait_until
 from telemetry import interactions, plain_request
@@ -57,6 +57,7 @@ class Bench:
         exporters = {f"{kind}/{n}": _exporter(backend, grpc=grpc) for n, backend in enumerate(self.backends)}
         self.config = configuration(exporters, {"evaluators": {"toxicity": {}}}, interval="1h")
         self.config["service"]["queue"] = {"storage": "disk", **queue}
+        self.paths = [ROOT]  # where the gateway finds modules
         self.file = folder / "gateway.yaml"
         self.log = folder / "gateway.log"
         self._ended = threading.Event()
@@ -81,7 +82,7 @@ class Bench:
                 [sys.executable, "-c", code, "run", "--config", str(self.file)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, self.paths))},
             )
         ended = process.poll
         wait_until(
@@ -125,12 +126,17 @@ class Bench:
         """Return how many spans arrived more often than once, over all backends."""
         return sum(count > 1 for backend in self.backends for count in arrivals(backend).values())
 
-    def metric(self, name: str) -> float:
-        """Return the sum of a metric's samples on the gateway's page."""
+    @property
+    def pid(self) -> int:
+        """The gateway's process id, 0 while there is none."""
+        return self._process.pid if self._process is not None else 0
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's samples with these labels on the gateway's page."""
         lines = (self._page("metrics") or "").splitlines()
-        found = [
-            line.rpartition("}")[2].removeprefix(name) for line in lines if line.startswith((f"{name}{{", f"{name} "))
-        ]
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        mine = [line for line in lines if line.startswith((f"{name}{{", f"{name} "))]
+        found = [line.rpartition("}")[2].removeprefix(name) for line in mine if all(one in line for one in wanted)]
         return sum(float(value.split()[0]) for value in found)
 
     def memory(self) -> float:
@@ -147,6 +153,10 @@ class Bench:
             stdout=subprocess.DEVNULL,
         )
 
+    def sender(self) -> Send:
+        """Return what sends a request to the gateway."""
+        return http_sender(f"http://{self.config['receivers']['otlp']['protocols']['http']['endpoint']}")
+
     def _page(self, page: str) -> str | None:
         address = self.config["service"]["telemetry"]["metrics"]["address"]
         try:
@@ -157,8 +167,7 @@ class Bench:
 
     def _send(self, seed: int) -> None:
         """Send one request after the other, each until it is acknowledged, as the SDKs' exporters do."""
-        endpoint = f"http://{self.config['receivers']['otlp']['protocols']['http']['endpoint']}"
-        send = http_sender(endpoint)
+        send = self.sender()
         for body, spans in _requests(seed):
             with self._lock:
                 self.sent += len(spans)
@@ -167,7 +176,7 @@ class Bench:
                     send(Signal.TRACES, body)
                 except (OSError, RuntimeError, ValueError):  # refused, reset, or nobody is there
                     self.refused += 1
-                    send = http_sender(endpoint)
+                    send = self.sender()
                     time.sleep(0.1)
                 else:
                     with self._lock:

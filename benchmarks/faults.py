@@ -15,11 +15,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import fault_rows
+import fault_rows_edge
+import fault_rows_models
 import machine
 from fault_row import CannotRunError, Make, Row
 from harness import print_table, write
 
-ROWS: Mapping[str, Make] = {**fault_rows.ROWS}
+ROWS: Mapping[str, Make] = {**fault_rows.ROWS, **fault_rows_edge.ROWS, **fault_rows_models.ROWS}
 """All rows by name: each module of rows has its own, by what is broken."""
 
 

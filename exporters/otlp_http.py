@@ -91,7 +91,7 @@ class OtlpHttpExporter:
                 if not answer.is_success:
                     raise read_http_error(answer.status_code, answer.headers)
                 content = await _read_bounded(answer)
-        except (httpx.TransportError, TimeoutError) as error:
+        except (httpx.TransportError, ssl.SSLError, TimeoutError) as error:
             raise Retryable(explained(type(error).__name__, str(error))) from None
         content_type = answer.headers.get("content-type", "application/x-protobuf")
         return self._rejections.note(payload.signal, *read_response(payload.signal, content, content_type))
