@@ -80,7 +80,7 @@ def read_response(signal: Signal, body: bytes, content_type: str = "application/
             response = RESPONSE_TYPES[signal].FromString(body)
     except (DecodeError, json_format.ParseError, UnicodeDecodeError):
         return 0, False
-    return _rejected(response), bool(response.partial_success.error_message)
+    return max(0, _rejected(response)), bool(response.partial_success.error_message)
 
 
 def _rejected(response: ExportResponse) -> int:
