@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from otel_agent_eval.config import Config, ConfigError, loads
+from otel_agent_eval.config import Config, ConfigError, PluginExporter, loads
 from otel_agent_eval.config.redaction import ReadyPattern, Redaction
 from otel_agent_eval.processors.redaction_patterns import PATTERNS
 from otel_agent_eval.service.build import destination_settings
@@ -127,3 +127,9 @@ def test_a_destination_is_made_anew_when_its_redaction_changes() -> None:
 
 def test_the_ready_patterns_can_all_be_named() -> None:
     assert set(get_args(ReadyPattern)) == set(PATTERNS)
+
+
+def test_plug_ins_do_not_get_the_key_that_is_not_theirs() -> None:
+    exporter = PluginExporter.model_validate({"redaction": "redaction/x", "topic": "spans"})
+    assert exporter.redaction == "redaction/x"
+    assert exporter.settings == {"topic": "spans"}

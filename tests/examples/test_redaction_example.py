@@ -16,7 +16,9 @@ from support.gateway import gateway
 from support.otlp_sink import OtlpSink
 from support.processes import free_port
 from test_golden import key_values
+from typer.testing import CliRunner
 
+from otel_agent_eval.cli import app
 from otel_agent_eval.conventions.span import decode_attributes
 from otel_agent_eval.signals import ExportRequest, Signal
 
@@ -145,3 +147,13 @@ def test_one_backend_gets_everything_and_the_other_the_same_scores_without_a_wor
             "[REDACTED] signed in"
         ]
         assert {received.headers["authorization"] for received in vendor.requests()} == {"Bearer a-token"}
+
+
+def test_validate_says_for_each_destination_what_becomes_of_content() -> None:
+    result = CliRunner().invoke(app, ["validate", "--config", str(EXAMPLE)])
+    assert result.exit_code == 0
+    lines = result.output.splitlines()[1:4]
+    assert all("otlp/house (tempo:4317), " in line for line in lines)
+    assert all(
+        "otlphttp/vendor (https://otlp.vendor.example:443, redaction/content_free: content remove)" in x for x in lines
+    )
