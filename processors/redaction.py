@@ -7,10 +7,9 @@ from functools import partial
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel_agent_eval.conventions.content import EXCEPTION_EVENT, ContentNames
@@ -61,10 +60,10 @@ class Redactor:
 
     def _traces(self, request: ExportTraceServiceRequest) -> None:
         for resource in request.resource_spans:
-            self._resource(resource.resource, Bearer.OTHER)
+            self._attributes(resource.resource.attributes, Bearer.OTHER)
             for scope in resource.scope_spans:
                 agents = self._names.marks(scope.scope.name)
-                self._scope(scope.scope, Bearer.OTHER)
+                self._attributes(scope.scope.attributes, Bearer.OTHER)
                 for span in scope.spans:
                     self._span(span, Bearer.AGENT if agents or self._is_agents(span) else Bearer.OTHER)
 
@@ -83,18 +82,19 @@ class Redactor:
 
     def _logs(self, request: ExportLogsServiceRequest) -> None:
         for resource in request.resource_logs:
-            self._resource(resource.resource, Bearer.OTHER)
+            self._attributes(resource.resource.attributes, Bearer.OTHER)
             for scope in resource.scope_logs:
                 agents = self._names.marks(scope.scope.name)
-                self._scope(scope.scope, Bearer.OTHER)
+                self._attributes(scope.scope.attributes, Bearer.OTHER)
                 for record in scope.log_records:
                     self._record(record, Bearer.AGENT if agents or self._tells_of_agents(record) else Bearer.OTHER)
 
     def _record(self, record: LogRecord, bearer: Bearer) -> None:
         record.event_name = self._part("event.name", record.event_name)
         if record.HasField("body"):
-            of_agent = self._rules.content if bearer is Bearer.AGENT else Action.KEEP
-            action = self._decisions.single("log.body") or (of_agent if of_agent is not Action.KEEP else None)
+            action = self._decisions.part("log.body")
+            if action is None and bearer is Bearer.AGENT and self._rules.content is not Action.KEEP:
+                action = self._rules.content
             if action is Action.REMOVE:
                 record.ClearField("body")
             else:
@@ -103,25 +103,19 @@ class Redactor:
 
     def _metrics(self, request: ExportMetricsServiceRequest) -> None:
         for resource in request.resource_metrics:
-            self._resource(resource.resource, Bearer.METRIC)
+            self._attributes(resource.resource.attributes, Bearer.OTHER)
             for scope in resource.scope_metrics:
-                self._scope(scope.scope, Bearer.METRIC)
+                self._attributes(scope.scope.attributes, Bearer.OTHER)
                 for metric in scope.metrics:
                     self._metric(metric)
 
     def _metric(self, metric: Metric) -> None:
-        self._attributes(metric.metadata, Bearer.METRIC)
+        self._attributes(metric.metadata, Bearer.OTHER)
         kind = metric.WhichOneof("data")
         for point in getattr(metric, kind).data_points if kind else ():
-            self._attributes(point.attributes, Bearer.METRIC)
+            self._attributes(point.attributes, Bearer.DATA_POINT)
             for exemplar in getattr(point, "exemplars", ()):  # summaries have none
-                self._attributes(exemplar.filtered_attributes, Bearer.METRIC)
-
-    def _resource(self, resource: Resource, bearer: Bearer) -> None:
-        self._attributes(resource.attributes, bearer)
-
-    def _scope(self, scope: InstrumentationScope, bearer: Bearer) -> None:
-        self._attributes(scope.attributes, bearer)
+                self._attributes(exemplar.filtered_attributes, Bearer.OTHER)
 
     def _attributes(self, attributes: MutableSequence[KeyValue], bearer: Bearer) -> None:
         for index in range(len(attributes) - 1, -1, -1):
@@ -159,7 +153,7 @@ class Redactor:
 
     def _part(self, name: str, text: str, otherwise: Action = Action.KEEP) -> str:
         """Return what becomes of a text that is no attribute."""
-        action = self._decisions.single(name)
+        action = self._decisions.part(name)
         if action is None and otherwise is Action.KEEP:
             return self._texts.redact(text)
         return self._hasher.instead(otherwise if action is None else action, text)

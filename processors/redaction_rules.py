@@ -6,19 +6,17 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from otel_agent_eval.conventions.content import ContentNames, Kind, pattern_of
+from otel_agent_eval.conventions.content import ContentNames, Kind, pattern_of, remembered
 from otel_agent_eval.processors.redaction_patterns import Pattern
 from otel_agent_eval.processors.redaction_text import HASH_MARK, MASK
 
-_REMEMBERED: Final = 8192  # names
 _HASHED: Final = re.compile(rf"{HASH_MARK}[0-9a-f]{{64}}")
 OTHER_PARTS: Final = ("span.name", "span.status.message", "event.name", "log.body")
-"""What rules can name beside attributes."""
+"""What rules can name beside attributes, by the very name."""
 _NUMBERS: Final = frozenset({"bool_value", "int_value", "double_value", None})
 
 
@@ -36,7 +34,7 @@ class Bearer(Enum):
 
     AGENT = auto()  # a span, event or log record of an agent
     OTHER = auto()
-    METRIC = auto()  # whose attributes tell its series apart: only what surely is content is none of them
+    DATA_POINT = auto()  # whose attributes tell series apart: only what surely is content is none of them
 
 
 class Rule(NamedTuple):
@@ -102,27 +100,27 @@ class Decisions:
         self._names = names
         self._single = [(pattern_of([rule.key]), rule.action) for rule in rules.attributes]
         self._allowed = None if rules.allowed_keys is None else pattern_of(rules.allowed_keys)
-        named = any(self.single(part) not in {None, Action.KEEP} for part in OTHER_PARTS)
+        named = any(self.part(part) not in {None, Action.KEEP} for part in OTHER_PARTS)
         self._always = named or self._allowed is not None
         self._pieces = _pieces(rules.attributes)
-        self._known = lru_cache(_REMEMBERED)(self._by_name)
+        self._known = remembered(self._by_name)
 
     def may_name(self, raw: bytes) -> bool:
         """Say whether a rule for single names, or the list of allowed ones, may hold for anything in a request."""
         return self._always or any(piece in raw for piece in self._pieces)
 
-    def single(self, name: str) -> Action | None:
-        """Return what the rules for single names say, of attributes and of other parts such as `span.name`."""
-        return next((action for pattern, action in self._single if pattern.fullmatch(name)), None)
+    def part(self, name: str) -> Action | None:
+        """Return what is done with a part that is no attribute, such as `span.name`; None where nothing is said."""
+        return next((rule.action for rule in self._rules.attributes if rule.key == name), None)
 
     def attribute(self, name: str, value: AnyValue, bearer: Bearer) -> Action | None:
         """Return what is done with an attribute; None where nothing is said against it, nor for it."""
         action, kind = self._known(name)
         if action is not None:
             return action
-        if kind is Kind.CONTENT or (bearer is not Bearer.METRIC and self._holds_text(kind, value, bearer)):
+        if kind is Kind.CONTENT or (bearer is not Bearer.DATA_POINT and self._holds_text(kind, value, bearer)):
             return _said(self._rules.content)
-        return _said(self._rules.exceptions) if kind is Kind.EXCEPTION and bearer is not Bearer.METRIC else None
+        return _said(self._rules.exceptions) if kind is Kind.EXCEPTION and bearer is not Bearer.DATA_POINT else None
 
     @staticmethod
     def _holds_text(kind: Kind, value: AnyValue, bearer: Bearer) -> bool:
@@ -130,7 +128,7 @@ class Decisions:
         return may and value.WhichOneof("value") not in _NUMBERS
 
     def _by_name(self, name: str) -> tuple[Action | None, Kind]:
-        single = self.single(name)
+        single = next((action for pattern, action in self._single if pattern.fullmatch(name)), None)
         if single is None and self._allowed is not None and not self._allowed.fullmatch(name):
             single = Action.REMOVE
         return single, self._names.kind(name)

@@ -6,10 +6,10 @@ unless they are known to be none: in the namespaces of the conventions, which ar
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import re2
 
@@ -19,7 +19,8 @@ from otel_agent_eval.conventions.markers import MARKERS, plugin_markers
 from otel_agent_eval.conventions.pairs import PAIRS
 from otel_agent_eval.conventions.roles import KIND_KEYS
 
-_REMEMBERED: Final = 8192  # names; those with an index have no end
+_REMEMBERED, _LONGEST_REMEMBERED = 8192, 256  # names, and their characters; those with an index have no end
+T = TypeVar("T")
 
 PLAIN: Final = (
     *(*IDENTITY_KEYS, *KIND_KEYS),
@@ -130,13 +131,12 @@ class ContentNames:
         extra = plugin_markers(readers)
         if extra is None:
             raise ValueError("a plug-in convention names no markers, so that its content cannot be told by its names")
-        self._marks = (*MARKERS, *extra)
+        self._marking = (*MARKERS, *extra)
         self._namespaces = (*NAMESPACES, *extra, *namespaces)
         self._plain = _indexed((*PLAIN, *plain))
         self._content_marks = _encoded_names(self._namespaces)
         self._exception_marks = _encoded_names((*self._namespaces, EXCEPTION_EVENT, *EXCEPTIONS))
-        self.kind = lru_cache(_REMEMBERED)(self._kind)
-        self.marks = lru_cache(_REMEMBERED)(self._marked)
+        self.marks = remembered(self._marks_agents)
 
     def could_hold(self, raw: bytes, *, exceptions: bool) -> bool:
         """Say whether anything in an encoded request may be content, or said of an exception; never false where it is.
@@ -145,11 +145,11 @@ class ContentNames:
         """
         return (self._exception_marks if exceptions else self._content_marks).search(raw) is not None
 
-    def _marked(self, name: str) -> bool:
+    def _marks_agents(self, name: str) -> bool:
         """Say whether a name (of an attribute, event or scope) marks what bears it as an agent's."""
-        return name.startswith(self._marks)
+        return name.startswith(self._marking)
 
-    def _kind(self, name: str) -> Kind:
+    def kind(self, name: str) -> Kind:
         """Say what an attribute's name says of it."""
         if self._plain.fullmatch(name):
             return Kind.OTHER
@@ -160,6 +160,12 @@ class ContentNames:
         if name.startswith(self._namespaces):
             return Kind.UNKNOWN
         return Kind.OTHER if "." in name else Kind.BARE
+
+
+def remembered(find: Callable[[str], T]) -> Callable[[str], T]:
+    """Remember what was found for a name; not for long ones, which nobody gives to attributes in earnest."""
+    known = lru_cache(_REMEMBERED)(find)
+    return lambda name: known(name) if len(name) <= _LONGEST_REMEMBERED else find(name)
 
 
 def pattern_of(globs: Iterable[str]) -> re.Pattern[str]:

@@ -220,7 +220,9 @@ def test_metrics_keep_their_dimensions() -> None:
     metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="gen_ai.client.token.usage")
     metric.sum.data_points.add(as_int=1, attributes=key_values({"gen_ai.system": "openai", "gen_ai.tier.new": "gold"}))
     assert redacted(request) == request
-    metric.sum.data_points.add(as_int=1, attributes=key_values({"gen_ai.prompt": "secret"}))
+    point = metric.sum.data_points.add(as_int=1, attributes=key_values({"gen_ai.prompt": "secret"}))
+    point.exemplars.add(filtered_attributes=key_values({"gen_ai.whisper": "secret"}))
+    request.resource_metrics[0].resource.attributes.extend(key_values({"gen_ai.whisper": "secret"}))
     assert b"secret" not in redacted(request).SerializeToString()
 
 
@@ -275,6 +277,7 @@ def test_span_names_status_messages_event_names_and_bodies_can_be_named() -> Non
     rules = [{"key": part, "action": "mask"} for part in parts]
     span = spans(redacted(request, attributes=rules))[0]
     assert (span.name, span.status.message, span.events[0].name) == (MASK, MASK, MASK)
+    assert spans(redacted(request, attributes=[{"key": "*name", "action": "remove"}]))[0].name == "secret"
     logs = ExportLogsServiceRequest()
     logs.resource_logs.add().scope_logs.add().log_records.add(body=any_value("secret"), event_name="secret")
     assert b"secret" not in redacted(logs, attributes=rules).SerializeToString()
