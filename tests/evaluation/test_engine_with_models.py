@@ -66,3 +66,20 @@ async def test_a_long_answer_holds_up_no_short_one_and_is_judged_to_its_end(make
     for evaluation in (*judged, late["toxicity"]):
         assert isinstance(evaluation, Scored)
         assert evaluation.label is Label.FAIL
+
+
+async def test_scores_are_the_same_however_many_processes_there_are() -> None:
+    asked = [replace(one, answer=f"{one.answer} It has {n} steps.") for n in range(3) for one in BATCH]
+    found: list[list[dict[str, Evaluation]]] = []
+    for count in (1, 2):
+        engine = Engine([ProcessWorker(partial(load_evaluators, tuple(BUILT_IN))) for _ in range(count)])
+        await engine.start()
+        decisions = {name: evaluator.threshold for name, evaluator in engine.evaluators.items()}
+        found.append(await asyncio.gather(*(engine.evaluate(one, decisions, 300) for one in asked)))
+        await engine.close()
+    one, two = found
+    assert [scores(each) for each in one] == [pytest.approx(scores(each), abs=0.0001) for each in two]
+
+
+def scores(answer: dict[str, Evaluation]) -> dict[str, float]:
+    return {name: evaluation.score for name, evaluation in answer.items() if isinstance(evaluation, Scored)}
