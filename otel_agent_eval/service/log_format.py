@@ -40,8 +40,14 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Format the record; of an exception only type and place are kept: its message can quote content."""
-        fields = "".join(f" {key}={value}" for key, value in (_fields(record) | _place(record)).items())
+        found = _fields(record) | _place(record)
+        fields = "".join(f" {key}={_printable(str(value))}" for key, value in found.items())
         return f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}{fields}"
+
+
+def _printable(text: str) -> str:
+    """Write out what would begin a line or steer a terminal: names of services are the senders'."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _place(record: logging.LogRecord) -> dict[str, str]:
