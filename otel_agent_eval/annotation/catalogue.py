@@ -299,6 +299,20 @@ REFUSED = Metric(
     description="Requests answered with an error; the sender still has them",
     attributes=(SIGNAL, TRANSPORT, REFUSAL),
 )
+REFUSED_ITEMS = Metric(
+    name="agent_eval.gateway.refused.items",
+    instrument=Instrument.COUNTER,
+    unit="{item}",
+    description="Spans, log records and data points in refused requests, as far as these could be read",
+    attributes=(SIGNAL, TRANSPORT),
+)
+REQUEST_SIZE = Metric(
+    name="agent_eval.gateway.request.size",
+    instrument=Instrument.HISTOGRAM,
+    unit="By",
+    description="Sizes of the requests that came in and could be read, decompressed, in protobuf",
+    attributes=(SIGNAL,),
+)
 FORWARDED = Metric(
     name="agent_eval.gateway.forwarded",
     instrument=Instrument.COUNTER,
@@ -313,6 +327,27 @@ DROPPED = Metric(
     description="Spans, log records and data points that a destination will never get",
     attributes=(SIGNAL, DESTINATION, DROP),
 )
+SEND_DURATION = Metric(
+    name="agent_eval.gateway.send.duration",
+    instrument=Instrument.HISTOGRAM,
+    unit="s",
+    description="How long attempts to send a request took, those that failed included",
+    attributes=(SIGNAL, DESTINATION),
+)
+SEND_ITEMS = Metric(
+    name="agent_eval.gateway.send.items",
+    instrument=Instrument.HISTOGRAM,
+    unit="{item}",
+    description="Spans, log records and data points of the requests that a destination has taken: the batch sizes",
+    attributes=(SIGNAL, DESTINATION),
+)
+SEND_FAILURES = Metric(
+    name="agent_eval.gateway.send.failures",
+    instrument=Instrument.COUNTER,
+    unit="{attempt}",
+    description="Attempts to send a request that a destination did not take; nearly all are repeated",
+    attributes=(SIGNAL, DESTINATION),
+)
 QUEUED = Metric(
     name="agent_eval.gateway.queued",
     instrument=Instrument.GAUGE,
@@ -325,6 +360,13 @@ QUEUED_BYTES = Metric(
     instrument=Instrument.GAUGE,
     unit="By",
     description="Telemetry that waits for a destination",
+    attributes=(DESTINATION,),
+)
+QUEUE_CAPACITY = Metric(
+    name="agent_eval.gateway.queue.capacity",
+    instrument=Instrument.GAUGE,
+    unit="By",
+    description="Telemetry that may wait for a destination: its own `queue_size`, or that of the whole queue",
     attributes=(DESTINATION,),
 )
 QUEUE_AGE = Metric(
@@ -362,6 +404,27 @@ HELD = Metric(
     description="Spans held back until what they lack has come or their time is up",
     attributes=(LACK,),
 )
+HOLD_DURATION = Metric(
+    name="agent_eval.gateway.hold.duration",
+    instrument=Instrument.HISTOGRAM,
+    unit="s",
+    description="How long spans with answers waited for their trace and their scores; in annotate mode they are held",
+    attributes=(),
+)
+CONFIG_LOADED = Metric(
+    name="agent_eval.gateway.config.loaded.timestamp",
+    instrument=Instrument.GAUGE,
+    unit="s",
+    description="Unix time since which the configuration is in effect",
+    attributes=(),
+)
+CONFIG_REFUSED = Metric(
+    name="agent_eval.gateway.config.refused",
+    instrument=Instrument.GAUGE,
+    unit="{config}",
+    description="1 while the last configuration that was to be loaded is not the one in effect, else 0",
+    attributes=(),
+)
 EVICTIONS = Metric(
     name="agent_eval.gateway.evictions",
     instrument=Instrument.COUNTER,
@@ -396,6 +459,7 @@ ANSWER_METRICS = (
 )  # fmt: skip
 GATEWAY_METRICS = (
     RECEIVED, REFUSED, FORWARDED, DROPPED, QUEUED, QUEUED_BYTES, QUEUE_AGE, DEAD_LETTERS, JOURNAL_SIZE,
-    JOURNAL_UNREADABLE, HELD, EVICTIONS, MEMORY, WORKERS, WORKER_ENDINGS,
+    JOURNAL_UNREADABLE, HELD, EVICTIONS, MEMORY, WORKERS, WORKER_ENDINGS, REFUSED_ITEMS, REQUEST_SIZE, SEND_DURATION,
+    SEND_ITEMS, SEND_FAILURES, QUEUE_CAPACITY, HOLD_DURATION, CONFIG_LOADED, CONFIG_REFUSED,
 )  # fmt: skip
 METRICS = (*ANSWER_METRICS, *GATEWAY_METRICS)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from otel_agent_eval.annotation import catalogue
 from otel_agent_eval.annotation.answer_metrics import ENDINGS, SCORE_EDGES, AnswerMetricsOptions, max_series
+from otel_agent_eval.annotation.collector import TRANSLATIONS, Translation
 from otel_agent_eval.annotation.definitions import PREFIX, Attribute, EvaluatorAttribute, Metric, evaluator_attribute
 from otel_agent_eval.annotation.dimensions import Limits
 from otel_agent_eval.annotation.result import EvaluatorInfo
@@ -51,6 +52,7 @@ def _lines() -> Iterator[str]:
     yield from _span_attributes()
     yield from _event()
     yield from _metrics()
+    yield from _collector()
     yield from _reading()
     yield from _series()
 
@@ -121,6 +123,27 @@ def _metrics() -> Iterator[str]:
     yield from _text(
         "Segments are the attributes that the configuration names, such as `user.segment` (label `user_segment`)."
     )
+
+
+def _collector() -> Iterator[str]:
+    yield from _text("### Under the Collector's names")
+    yield from _text(
+        "The same numbers once more as the OpenTelemetry Collector names them about itself, so that dashboards and",
+        "alerts for Collectors work. Counters end in `_total` on the page, as those of a Collector whose reader is",
+        "configured. Queues are measured in bytes, as with the Collector's `sizer: bytes`.",
+    )
+    yield from _table(
+        ("metric", "follows from", "attributes"),
+        (
+            (f"`{t.metric.name}`", _source(t), ", ".join(f"`{a.name}`" for a in t.metric.attributes))
+            for t in TRANSLATIONS
+        ),
+    )
+
+
+def _source(translation: Translation) -> str:
+    only = (f"`{name.name}` {_values(tuple(sorted(values)))}" for name, values in translation.only.items())
+    return "; ".join([f"`{translation.source.name}`", *only])
 
 
 def _reading() -> Iterator[str]:

@@ -3,11 +3,13 @@
 from otel_agent_eval.delivery.dead_letters import DeadLetters, Letter, LetterLimits
 from otel_agent_eval.delivery.delivery import Delivery
 from otel_agent_eval.delivery.destination import Destination, Observe
+from otel_agent_eval.delivery.measured import Attempted, Measured
 from otel_agent_eval.delivery.redacted import RedactedExporter
 from otel_agent_eval.delivery.settings import RetrySettings, SendSettings
 from otel_agent_eval.delivery.stats import DestinationStats, Fate, LastError
 
 __all__ = [
+    "Attempted",
     "DeadLetters",
     "Delivery",
     "Destination",
@@ -16,6 +18,7 @@ __all__ = [
     "LastError",
     "Letter",
     "LetterLimits",
+    "Measured",
     "Observe",
     "RedactedExporter",
     "RetrySettings",

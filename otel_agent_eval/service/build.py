@@ -19,9 +19,11 @@ from otel_agent_eval.config.memory_limiter import MemoryLimiter as MemoryLimiter
 from otel_agent_eval.conventions import read
 from otel_agent_eval.conventions.extract import Reader
 from otel_agent_eval.delivery import (
+    Attempted,
     DeadLetters,
     Destination,
     LetterLimits,
+    Measured,
     Observe,
     RetrySettings,
     SendSettings,
@@ -136,6 +138,12 @@ def journal_limits(config: Config) -> Limits:
     return Limits(size=settings.bytes, max_age=settings.max_age, readers=readers, recalling=frozenset({AGENT_EVAL}))
 
 
+def queue_capacities(config: Config) -> dict[str, int]:
+    """Return how many bytes may wait for each destination."""
+    readers, whole = journal_limits(config).readers, config.service.queue.bytes
+    return {name: readers[name].bytes or whole for name in destination_signals(config)}
+
+
 def queue_folder(config: Config) -> Folder:
     """Return where the queue lies on disk. Raises `QueueError` where there is no place for it."""
     try:
@@ -163,7 +171,12 @@ def dead_letters(config: Config) -> DeadLetters | None:
 
 
 def destination(
-    config: Config, name: str, journal: Journal, letters: DeadLetters | None, observe: Observe
+    config: Config,
+    name: str,
+    journal: Journal,
+    letters: DeadLetters | None,
+    observe: Observe,
+    attempted: Attempted,
 ) -> Destination:
     """Make a destination. Raises `ValueError` or `PluginError` for what cannot be used."""
     settings, signals = config.exporters[name], destination_signals(config)[name]
@@ -178,7 +191,7 @@ def destination(
         send = SendSettings(workers=settings.sending_queue.num_consumers, merged_bytes=_MERGED_BYTES)
         retry = _retry(settings.retry_on_failure)
     return Destination(
-        redacted(config, exporter),
+        redacted(config, Measured(exporter, attempted)),
         journal.cursor(name),
         signals=signals,
         send=send,

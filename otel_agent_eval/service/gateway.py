@@ -38,7 +38,7 @@ from otel_agent_eval.service.reload import check
 from otel_agent_eval.service.replay import replay
 from otel_agent_eval.service.status import Status, StatusBoard
 from otel_agent_eval.service.whereabouts import Whereabouts, find
-from otel_agent_eval.signals import Signal
+from otel_agent_eval.signals import ExportRequest, Payload, Signal
 
 _log = logging.getLogger(__name__)
 
@@ -166,7 +166,8 @@ class Gateway:
 
     def _destination(self, config: Config, name: str) -> Destination:
         observe = partial(observe_delivery, self._gateway_metrics)
-        return build.destination(config, name, self._journal, self._letters, observe)
+        attempted = self._gateway_metrics.attempted
+        return build.destination(config, name, self._journal, self._letters, observe, attempted)
 
     def _kept(self, config: Config, name: str) -> Destination | None:
         """Return the destination of before, if it stays as it is."""
@@ -177,10 +178,14 @@ class Gateway:
             return None
         return destination
 
+    async def _accept(self, payload: Payload, request: ExportRequest) -> None:
+        self._gateway_metrics.request(payload.signal, len(payload.body))
+        await self._passage.accept(payload, request)
+
     def _receivers(self, config: Config) -> dict[_Place, Receiver]:
         """Make the receivers of a configuration, by where it says that they listen."""
         observe = partial(observe_request, self._gateway_metrics, self._status.refusals)
-        made = build.receivers(config, self._passage.accept, observe)
+        made = build.receivers(config, self._accept, observe)
         return {(receiver.key, receiver.endpoint): receiver for receiver in made}
 
     async def _listen(self, made: Mapping[_Place, Receiver]) -> dict[_Place, Receiver]:
@@ -204,6 +209,8 @@ class Gateway:
         """Judge as a configuration says from now on; what is returned waits for what was begun before."""
         events = any(Signal.LOGS in signals for signals in build.destination_signals(config).values())
         ending = self._judges.adopt(config.agent_eval, engine, events=events)
+        if self._judges.scoring is not None:
+            self._judges.scoring.sightings.waited = self._gateway_metrics.waited
         self._passage.scoring, self._passage.reads = self._judges.scoring, build.signals_read(config)
         self._passage.limited = build.signals_limited(config)
         return ending
@@ -232,6 +239,9 @@ class Gateway:
 
     def _refresh(self) -> None:
         read_queues(self._gateway_metrics, self._journal, self._delivery)
+        for name, capacity in build.queue_capacities(self._config).items():
+            self._gateway_metrics.capacity(name, capacity)
+        self._gateway_metrics.config(self.history.since, bool(self.history.problem))
         self._gateway_metrics.workers(self._judges.workers)
         self._gateway_metrics.memory(memory_in_use())
         scoring = self._judges.scoring

@@ -10,7 +10,9 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from otel_agent_eval.annotation.answer_metrics import AnswerMetrics
 from otel_agent_eval.annotation.catalogue import Drop, Refusal
 from otel_agent_eval.annotation.catalogue import Transport as TransportName
+from otel_agent_eval.annotation.collector import collector_tables
 from otel_agent_eval.annotation.gateway_metrics import GatewayMetrics
+from otel_agent_eval.annotation.instruments import AnyTable
 from otel_agent_eval.annotation.last_failure import LastFailureFile
 from otel_agent_eval.annotation.otlp import Moment, metrics_request
 from otel_agent_eval.annotation.prometheus import page
@@ -74,18 +76,21 @@ class OwnMetrics:
     async def page(self, accept: str) -> tuple[bytes, str]:
         """Return the page for an `Accept` header, and its content type."""
         self._refresh()
-        tables = (*self._answers().tables, *self._gateway.tables)
-        return await asyncio.to_thread(page, tables, accept)  # thousands of series take a while
+        return await asyncio.to_thread(page, self._tables(), accept)  # thousands of series take a while
 
     def request(self) -> Payload:
         """Return the numbers of now as an OTLP request."""
         self._refresh()
         moment = Moment(self._start, time.time_ns(), self._pushed)
         self._pushed = moment.now
-        message = metrics_request((*self._answers().tables, *self._gateway.tables), self._resource, moment)
+        message = metrics_request(self._tables(), self._resource, moment)
         points = sum(len(m.sum.data_points) + len(m.gauge.data_points) + len(m.histogram.data_points)
                      for r in message.resource_metrics for s in r.scope_metrics for m in s.metrics)  # fmt: skip
         return Payload(Signal.METRICS, message.SerializeToString(), points)
+
+    def _tables(self) -> list[AnyTable]:
+        own = self._gateway.tables
+        return [*self._answers().tables, *own, *collector_tables(own)]
 
     def save(self) -> None:
         """Keep the times of the last failures for the next start."""
@@ -106,7 +111,7 @@ def observe_request(
     if cause is None:
         metrics.received(signal, name, items)
     else:
-        metrics.refused(signal, name, _REFUSALS[cause])
+        metrics.refused(signal, name, _REFUSALS[cause], items)
         refusals.note(name, _REFUSALS[cause])
 
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from otel_agent_eval.config.values import format_size
 from otel_agent_eval.service.sightings import MOST_SIGHTINGS, Sighting
 from otel_agent_eval.service.status import (
     Counts,
@@ -18,6 +17,7 @@ from otel_agent_eval.service.status import (
     Status,
 )
 from otel_agent_eval.service.whereabouts import Whereabouts, readers
+from otel_agent_eval.signals import Signal
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --bad: #c62828; --good: #2e7d32; --warn: #b26a00 }
@@ -26,11 +26,10 @@ _STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem }
 h1 { font-size: 1.3rem; margin: 0 } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem }
 header { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: baseline }
-section > div { overflow-x: auto }
+section > div { overflow-x: auto; margin-top: .6rem }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line) }
 th { font-weight: 600; font-size: .85rem; opacity: .75; white-space: nowrap }
-td.number { white-space: nowrap }
 small, .soft { opacity: .7 } small { display: block }
 code { font: .92em ui-monospace, monospace; overflow-wrap: anywhere }
 .bad { color: var(--bad) } .good { color: var(--good) } .warn { color: var(--warn) }
@@ -40,6 +39,12 @@ input { font: inherit; flex: 1 1 20rem; min-width: 0; padding: .45rem .6rem; bor
   border-radius: 6px; background: var(--soft); color: inherit }
 button { font: inherit; padding: .45rem 1rem; border: 1px solid var(--line); border-radius: 6px;
   background: var(--soft); color: inherit; cursor: pointer }
+@media (max-width: 40rem) {
+  thead, td:empty { display: none }
+  tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line) }
+  td { display: grid; grid-template-columns: 8.5rem 1fr; border: 0; padding: .1rem 0 }
+  td::before { content: attr(data-label); font-size: .85rem; opacity: .75 }
+}
 footer { margin-top: 2rem; font-size: .85rem; opacity: .7 }
 """
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -52,6 +57,7 @@ HEADERS: Final = {
 }
 """What a browser may do with the page: show it."""
 
+_ITEMS: Final = {Signal.TRACES: "spans", Signal.LOGS: "log records", Signal.METRICS: "data points"}
 _Cell = Element | str
 
 
@@ -147,8 +153,7 @@ def _destinations(section: Element, status: Status) -> None:
     rows = [_destination(each, status.now) for each in status.destinations]
     header = ("name", "waiting", "oldest", "next retry", "sent", "dropped", "dead letters", "last error")
     _table(section, header, rows)
-    limit = f"{format_size(status.queue_limit)}"
-    text = f"Queue: {_size(status.queue_bytes)} of {limit}, in {status.queue_place}"
+    text = f"Queue: {_size(status.queue_bytes)} of {_size(status.queue_limit)}, in {status.queue_place}"
     _add(section, "p", text + f", {status.queue_unreadable} parts unreadable" * bool(status.queue_unreadable), "soft")
 
 
@@ -172,7 +177,7 @@ def _destination(each: DestinationStatus, now: float) -> list[_Cell]:
         _add(error, "small", f"{duration(now - each.last_error_time)} ago, {clock(each.last_error_time)}")
     retry = "" if each.next_retry is None else f"in {duration(each.next_retry)}"
     return [
-        name, waiting, duration(each.oldest_age) if each.queued_requests else "", retry, _counts(each.sent),
+        name, waiting, duration(each.oldest_age) if each.queued_requests else "", retry, _items(each.sent),
         _counts(each.dropped, "bad"), str(each.dead_letters or ""), error,
     ]  # fmt: skip
 
@@ -188,12 +193,12 @@ def _receiver(each: ReceiverStatus, now: float) -> list[_Cell]:
     for endpoint in each.endpoints:
         _add(protocol, "small", endpoint)
     last = f"{each.last_refusal}, {duration(now - each.last_refused)} ago" if each.last_refusal else ""
-    return [protocol, _counts(each.received), _counts(each.refused, "warn"), last]
+    return [protocol, _items(each.received), _counts(each.refused, "warn"), last]
 
 
 def _evaluation(section: Element, evaluation: EvaluationStatus | None) -> None:
     if evaluation is None:
-        _add(section, "p", "Nothing is judged: no traces pipeline names the processor agent_eval.")
+        _add(section, "p", "Nothing is judged: the traces pipeline does not name agent_eval")
         return
     held = ", ".join(f"{spans:,} for {lack}" for lack, spans in evaluation.held.items() if spans) or "none"
     workers = f"{evaluation.workers} {evaluation.worker} worker{'s' * (evaluation.workers != 1)}"
@@ -238,11 +243,11 @@ def _table(section: Element, header: Sequence[str], rows: Iterable[Sequence[_Cel
     body = SubElement(table, "tbody")
     for cells in rows:
         row = SubElement(body, "tr")
-        for cell in cells:
-            column = SubElement(row, "td")
+        for label, cell in zip(header, cells, strict=True):
+            column = SubElement(row, "td", {"data-label": label})  # on narrow screens each cell has its own heading
             if isinstance(cell, str):
                 column.text = cell
-            else:
+            elif cell.text or len(cell):
                 column.append(cell)
 
 
@@ -251,6 +256,10 @@ def _counts(counts: Counts, kind: str = "") -> Element:
     for name, count in counts.items():
         _add(cell, "div", f"{count:,} {name}".rstrip())
     return cell
+
+
+def _items(counts: Counts) -> Element:
+    return _counts({_ITEMS[Signal(signal)]: count for signal, count in counts.items()})
 
 
 def _code(text: str) -> Element:
@@ -267,7 +276,7 @@ def _add(parent: Element, tag: str, text: str, kind: str = "") -> Element:
 
 
 def _size(size: int) -> str:
-    """Write bytes to three digits: `format_size` is exact, which no one can read."""
+    """Write bytes to three digits."""
     value, unit = float(size), "B"
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < 1000 or unit == "GiB":  # noqa: PLR2004 (three digits)

@@ -77,6 +77,15 @@ def test_metrics_have_the_promised_prometheus_names() -> None:
         "agent_eval_gateway_memory_bytes": Instrument.GAUGE,
         "agent_eval_gateway_workers": Instrument.GAUGE,
         "agent_eval_gateway_worker_endings_total": Instrument.COUNTER,
+        "agent_eval_gateway_refused_items_total": Instrument.COUNTER,
+        "agent_eval_gateway_request_size_bytes": Instrument.HISTOGRAM,
+        "agent_eval_gateway_send_duration_seconds": Instrument.HISTOGRAM,
+        "agent_eval_gateway_send_items": Instrument.HISTOGRAM,
+        "agent_eval_gateway_send_failures_total": Instrument.COUNTER,
+        "agent_eval_gateway_queue_capacity_bytes": Instrument.GAUGE,
+        "agent_eval_gateway_hold_duration_seconds": Instrument.HISTOGRAM,
+        "agent_eval_gateway_config_loaded_timestamp_seconds": Instrument.GAUGE,
+        "agent_eval_gateway_config_refused": Instrument.GAUGE,
     }
 
 
