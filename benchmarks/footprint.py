@@ -1,6 +1,6 @@
 """What a gateway costs before it does anything: time to start, memory, idle CPU, and the size of an installation.
 
-    python benchmarks/footprint.py [--starts 5] [--idle 10] [--no-install] [--out results.json]
+    python benchmarks/footprint.py [--starts 5] [--idle 10] [--workers 1] [--no-install] [--out results.json]
 
 The size is that of a fresh virtual environment with the package and what it depends on, without pip and without extras;
 making it needs a package index. Sizes are in MB of 10^6 bytes, on disk as the file system counts them.
@@ -40,13 +40,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--idle", type=float, default=10.0, help="seconds for which idle CPU is measured")
+    parser.add_argument("--workers", type=int, default=1, help="how many processes hold models")
     parser.add_argument("--no-install", action="store_true", help="do not measure the size of an installation")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     before = machine.describe()
     with backend() as target:
-        starts = [_start(target) for _ in range(options.starts)]
-        process = _process(target, options.idle)
+        starts = [_start(target, options.workers) for _ in range(options.starts)]
+        process = _process(target, options.idle, options.workers)
     results = {
         "start to ready s": median(taken for taken, _ in starts),
         "start to ready, slowest of all s": max(taken for taken, _ in starts),
@@ -64,21 +65,22 @@ def main() -> None:
     write(options.out, {"results": results, "starts": starts, "installation": sizes}, before)
 
 
-def _configuration(target: Backend) -> dict[str, Any]:
-    return configuration({"otlp/backend": {"endpoint": target.grpc_endpoint, "tls": {"insecure": True}}}, interval="1h")
+def _configuration(target: Backend, workers: int) -> dict[str, Any]:
+    exporter = {"otlp/backend": {"endpoint": target.grpc_endpoint, "tls": {"insecure": True}}}
+    return configuration(exporter, {"workers": workers}, interval="1h")
 
 
-def _start(target: Backend) -> tuple[float, float]:
+def _start(target: Backend, workers: int) -> tuple[float, float]:
     """Return the seconds from starting the process until /readyz says yes, looked at every 50 ms, and its CPU time."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.monotonic()
-        with gateway(_configuration(target), Path(folder)) as running:
+        with gateway(_configuration(target, workers), Path(folder)) as running:
             return time.monotonic() - started, machine.cpu_seconds(running.pid)
 
 
-def _process(target: Backend, idle: float) -> dict[str, float]:
+def _process(target: Backend, idle: float, workers: int) -> dict[str, float]:
     """Return memory and CPU of a gateway that has just started, and once it has scored some answers."""
-    with tempfile.TemporaryDirectory() as folder, gateway(_configuration(target), Path(folder)) as running:
+    with tempfile.TemporaryDirectory() as folder, gateway(_configuration(target, workers), Path(folder)) as running:
         time.sleep(1.0)
         fresh = machine.memory_mb(running.pid)
         cpu = machine.cpu_seconds(running.pid)
@@ -91,9 +93,9 @@ def _process(target: Backend, idle: float) -> dict[str, float]:
         _wait(target, expected)
         used = machine.memory_mb(running.pid)
         return {
-            "memory, models loaded, idle MB": fresh["rss"],
+            "memory, models loaded, idle MB": fresh["pss"],
             "of it private MB": fresh["private"],
-            f"memory after {_ANSWERS} answers MB": used["rss"],
+            f"memory after {_ANSWERS} answers MB": used["pss"],
             "threads": machine.threads(running.pid),
             f"CPU over {idle:g} idle seconds, per cent of a core": 100 * cpu / idle,
         }

@@ -30,15 +30,18 @@ def cpu_seconds(pid: int) -> float:
 
 
 def memory_mb(pid: int) -> Mapping[str, float]:
-    """Return the resident memory of a process and its descendants in MB (10^6), and the part of it that is private."""
-    found = {"rss": 0.0, "private": 0.0}
+    """Return the memory of a process and its descendants in MB (10^6).
+
+    `rss`: resident, where pages that several share count for each; `pss`: each page once; `private`: without the pages
+    that others share.
+    """
+    found = {"rss": 0.0, "pss": 0.0, "private": 0.0}
     for process in _family(pid):
         for line in _lines(_PROC / str(process) / "smaps_rollup"):
             name, _, rest = line.partition(":")
-            if name == "Rss":
-                found["rss"] += int(rest.split()[0]) * 1024 / 1e6
-            elif name in {"Private_Clean", "Private_Dirty"}:
-                found["private"] += int(rest.split()[0]) * 1024 / 1e6
+            kind = name.lower() if name in {"Rss", "Pss"} else "private" if name.startswith("Private_") else ""
+            if kind and name != "Private_Hugetlb":
+                found[kind] += int(rest.split()[0]) * 1024 / 1e6
     return found
 
 
