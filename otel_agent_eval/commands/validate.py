@@ -40,7 +40,7 @@ def _summary(config: Config) -> Iterator[str]:
         yield f"{signal + ':':8} {' -> '.join(steps)}"
     yield f"queue: {_queue(config)}"
     address = config.service.telemetry.metrics.address
-    yield f"/metrics, /healthz, /readyz: {address or 'off'}"
+    yield f"/metrics, /status, /healthz, /readyz: {address or 'off'}"
 
 
 def _queue(config: Config) -> str:

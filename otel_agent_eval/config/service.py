@@ -44,7 +44,7 @@ class MetricsTelemetry(Settings):
     """The gateway's metrics."""
 
     address: ListenAddress | None = Address("127.0.0.1", 8888)
-    """host:port of `/metrics`, `/healthz` and `/readyz`; `null` serves none."""
+    """host:port of `/metrics`, `/status`, `/healthz` and `/readyz`; `null` serves none."""
     tls: ServerTls | None = None
     """Encrypts these pages."""
     auth: Auth | None = None

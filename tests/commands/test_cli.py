@@ -80,7 +80,7 @@ def test_a_right_configuration_is_summarised_with_its_warnings(tmp_path: Path) -
         "  logs:    no pipeline: they are refused, content in them is not read, and scores do not leave as events",
         "  metrics: (only the gateway's own) -> otlphttp/prometheus (http://prometheus:9090/otlp/v1/metrics)",
         "  queue: /var/lib/otel-agent-eval/queue, 2GiB, fsync interval",
-        "  /metrics, /healthz, /readyz: 127.0.0.1:8888",
+        "  /metrics, /status, /healthz, /readyz: 127.0.0.1:8888",
     ]
     assert done.stderr == "c.yaml:8: exporters.console: no pipeline names it: it is not started (warning)\n"
 
