@@ -26,7 +26,7 @@ class UsualStack:
     """Judges one interaction after another, one text a call."""
 
     def __init__(self, encode: Encode, threads: int) -> None:
-        torch.set_num_threads(threads)
+        self._threads = threads
         self._encode = encode
         self._toxicity = BertForSequenceClassification(BertConfig(num_labels=6)).eval()
         small = BertConfig(hidden_size=384, num_hidden_layers=6, intermediate_size=1536)
@@ -35,7 +35,8 @@ class UsualStack:
 
     @torch.inference_mode()
     def judge(self, interaction: Interaction) -> None:
-        """Score toxicity, input toxicity, relevance and faithfulness."""
+        """Score toxicity, input toxicity, relevance and faithfulness, each call on all cores."""
+        torch.set_num_threads(self._threads)  # the runtime torch, which takes turns with it, wants one for each run
         question, answer, *passages = self._encode(
             [interaction.question, interaction.answer, *(document.text for document in interaction.documents)]
         )
@@ -44,6 +45,7 @@ class UsualStack:
             self._run(self._encoder, text)
         for passage in passages:
             self._run(self._entailment, [*passage, *answer])
+        torch.set_num_threads(1)
 
     @staticmethod
     def _run(model: Any, ids: list[int]) -> None:  # noqa: ANN401 (transformers is not typed)
