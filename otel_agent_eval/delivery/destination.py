@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import time
 from collections import Counter
@@ -20,6 +21,8 @@ _ASK_AGAIN_AFTER = 300.0  # seconds; a signal that was not taken once may be aft
 _WARN_EVERY = 60.0  # seconds, of the same trouble
 _LAST_CHANCES_EVERY = 1.0  # seconds, while stopping
 _PARK_AGAIN_AFTER = 1.0
+_LINGER = 0.05
+"""Seconds in which requests of a signal gather, where more than one comes: each costs as much as hundreds of spans."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +76,8 @@ class Destination:
         self._rng = random.Random()  # noqa: S311 (jitter, not a secret)
         self._stopping = asyncio.Event()
         self._resume_at = 0.0
+        self._taking = asyncio.Lock()
+        self._lingered = dict.fromkeys(Signal, -math.inf)  # what was there by then goes
         self._off_until: dict[Signal, float] = {}
         self._items: Counter[tuple[Signal, Fate]] = Counter()
         self._retries = 0
@@ -171,8 +176,10 @@ class Destination:
         worker = asyncio.current_task()
         assert worker is not None  # noqa: S101 (a coroutine runs in a task)
         while not self._leaving:
-            await self._cursor.wait()
-            entries = self._take()
+            async with self._taking:  # else each request would wake all workers
+                await self._cursor.wait()
+                await self._linger()
+                entries = self._take()
             self._sending.add(worker)
             try:
                 await self._deliver(entries)
@@ -182,8 +189,20 @@ class Destination:
             finally:
                 self._sending.discard(worker)
 
+    async def _linger(self) -> None:
+        """Wait for what could travel with the next request, if one of its signal has just left."""
+        following = self._cursor.peek()
+        if following is None or self._cursor.ready_bytes >= self._settings.merged_bytes or self._stopping.is_set():
+            return
+        signal, now = following.payload.signal, self._clock()
+        if following.since <= self._lingered[signal]:
+            return
+        if (pause := self._lingered[signal] + _LINGER - now) > 0:
+            await asyncio.sleep(min(pause, _LINGER))
+        self._lingered[signal] = self._clock()
+
     def _take(self) -> list[Entry]:
-        """Take the oldest request and those behind it that can travel with it: each costs as much as many spans."""
+        """Take the oldest request and those behind it that can travel with it."""
         taken = [self._cursor.take()]
         first, size = taken[0].payload, taken[0].mark.bytes
         while (following := self._cursor.peek()) is not None:

@@ -74,6 +74,11 @@ class Cursor:
         return self._window is not None
 
     @property
+    def ready_bytes(self) -> int:
+        """The bytes that can be taken at once."""
+        return self._ready_bytes
+
+    @property
     def oldest(self) -> Entry | None:
         """The record that has waited longest, as far as it has been read."""
         return next(iter(self._held.values()), None)

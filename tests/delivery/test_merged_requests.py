@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from queued import Queued
 
@@ -93,3 +94,39 @@ async def test_what_is_merged_stays_below_the_limit_and_a_larger_request_goes_al
     payloads = [request("a"), request("b"), request("c"), request("x" * 200), request("d")]
     await deliver(exporter, payloads, SendSettings(workers=1, merged_bytes=2 * size))
     assert [payload.items for payload in exporter.sent] == [2, 1, 1, 1]
+
+
+async def test_first_request_goes_at_once_and_what_follows_it_closely_gathers() -> None:
+    exporter = Picky()
+    destination = Queued(exporter, send=SendSettings(workers=4, merged_bytes=1 << 20))
+    await destination.start()
+    await destination.put(request("first"))
+    async with asyncio.timeout(10):
+        while not exporter.sent:  # noqa: ASYNC110 (the exporter is looked at)
+            await asyncio.sleep(0)
+        for number in range(20):
+            await destination.put(request(str(number)))
+            await asyncio.sleep(0)
+        while sum(payload.items for payload in exporter.sent) < 21:  # noqa: ASYNC110 (the same)
+            await asyncio.sleep(0.001)
+    await destination.stop(5)
+    assert exporter.sent[0].items == 1
+    assert len(exporter.sent) <= 3
+
+
+async def test_signals_that_come_in_turn_do_not_wait_for_each_other_again_and_again() -> None:
+    exporter = Picky()
+    destination = Queued(exporter, send=SendSettings(workers=1, merged_bytes=1 << 20))
+    await destination.start()
+    waits: list[float] = []
+    sleep = asyncio.sleep
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("otel_agent_eval.delivery.destination.asyncio.sleep", lambda s: (waits.append(s), sleep(s))[1])
+        for number in range(100):
+            await destination.put(request(str(number)))
+            await destination.put(Payload(Signal.LOGS, b"", 1))
+        async with asyncio.timeout(20):
+            while sum(payload.items for payload in exporter.sent) < 200:
+                await sleep(0.001)
+    await destination.stop(5)
+    assert len([seconds for seconds in waits if seconds]) < 20
