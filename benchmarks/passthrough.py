@@ -1,9 +1,10 @@
 """Telemetry passed on that needs no score: the gateway beside rotel, a native collector, in the same run.
 
     python tests/backends/environments.py rotel
-    python benchmarks/passthrough.py [--rounds 4] [--seconds 0.7] [--compression none] [--out results.json]
+    python benchmarks/passthrough.py [--queue memory disk always] [--rounds 4] [--seconds 0.7] [--out results.json]
 
-Both get the same requests from the same sender and forward them, by the protocol in which they came, to the same
+Each gateway has its queue in memory, on disk, or on disk with `fsync: always`; rotel has nothing on disk.
+All get the same requests from the same sender and forward them, by the protocol in which they came, to the same
 backend, in turns. CPU time of the process per item is what is compared: the machine's other work changes it little.
 `ratio` is how many items the gateway passes on for one of rotel's, for the same CPU time; above 1 the gateway is
 cheaper. In mixed requests one span in a hundred is an agent's, though none is an answer.
@@ -12,7 +13,7 @@ cheaper. In mixed requests one span in a hundred is an agent's, though none is a
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import cycle, islice
@@ -55,6 +56,13 @@ CASES = (
 )
 
 
+QUEUES: Mapping[str, Mapping[str, str]] = {
+    "memory": {"storage": "memory"},
+    "disk": {"storage": "disk"},
+    "always": {"storage": "disk", "fsync": "always"},
+}
+
+
 class Contestant(NamedTuple):
     """A collector that forwards to the backend by the protocol `case.transport`."""
 
@@ -75,40 +83,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=4, help="turns of each, for each case")
     parser.add_argument("--seconds", type=float, default=0.7, help="about how long a turn of the gateway takes")
+    parser.add_argument("--queue", nargs="+", choices=list(QUEUES), default=["memory", "disk"], help="of the gateways")
+    parser.add_argument("--cases", nargs="+", type=int, choices=range(len(CASES)), help="only these, counted from 0")
     parser.add_argument("--compression", choices=("none", "gzip"), default="none", help="of what is sent on")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     before = machine.describe()
+    cases = [CASES[number] for number in options.cases] if options.cases else CASES
     rows: list[dict[str, Any]] = []
     with backend() as target:
-        for transport in dict.fromkeys(case.transport for case in CASES):
-            with contestants(transport, target, options.compression) as running:
-                rows += [
-                    _row(case, measure(case, running, target, options.rounds, options.seconds))
-                    for case in CASES
-                    if case.transport == transport
-                ]
+        for transport in dict.fromkeys(case.transport for case in cases):
+            with contestants(transport, target, options.queue, options.compression) as running:
+                for case in cases:
+                    if case.transport == transport:
+                        turns = measure(case, running, target, options.rounds, options.seconds)
+                        rows += [_row(case, queue, turns[queue], turns["rotel"]) for queue in options.queue]
     print_table(f"passed on without a score, sent on with compression {options.compression}", rows)
     write(options.out, {"compression": options.compression, "cases": rows}, before)
 
 
 @contextmanager
-def contestants(transport: str, target: Backend, compression: str) -> Iterator[list[Contestant]]:
-    """Run the gateway and rotel, both forwarding by `transport`."""
+def contestants(transport: str, target: Backend, queues: Sequence[str], compression: str) -> Iterator[list[Contestant]]:
+    """Run a gateway for each kind of queue and rotel, all forwarding by `transport`."""
     over_grpc = transport == "grpc"
     exporter: dict[str, Any] = {"endpoint": target.grpc_endpoint if over_grpc else target.http_endpoint}
     exporter |= {"compression": compression, "tls": {"insecure": True}} if over_grpc else {"compression": compression}
     rotel_target = f"http://{target.grpc_endpoint}" if over_grpc else target.http_endpoint
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        name = "otlp/backend" if over_grpc else "otlphttp/backend"
-        ours = stack.enter_context(gateway(configuration({name: exporter}, interval="1h"), folder))
+        running = []
+        for queue in queues:
+            config = configuration({"otlp/backend" if over_grpc else "otlphttp/backend": exporter}, interval="1h")
+            config["service"]["queue"] = {**QUEUES[queue], "path": str(folder / queue)}
+            ours = stack.enter_context(gateway(config, folder))
+            send = grpc_sender(ours.grpc_endpoint) if over_grpc else http_sender(ours.http_endpoint)
+            running.append(Contestant(queue, ours.pid, send))
         theirs = stack.enter_context(rotel(transport, rotel_target, folder, compression=compression))
         if over_grpc:
-            sends = [grpc_sender(ours.grpc_endpoint), grpc_sender(f"127.0.0.1:{theirs.grpc_port}")]
+            send = grpc_sender(f"127.0.0.1:{theirs.grpc_port}")
         else:
-            sends = [http_sender(ours.http_endpoint), http_sender(f"http://127.0.0.1:{theirs.http_port}")]
-        yield [Contestant("gateway", ours.pid, sends[0]), Contestant("rotel", theirs.pid, sends[1])]
+            send = http_sender(f"http://127.0.0.1:{theirs.http_port}")
+        yield [*running, Contestant("rotel", theirs.pid, send)]
 
 
 def measure(
@@ -145,17 +160,20 @@ def turn(case: Case, contestant: Contestant, target: Backend, requests: Sequence
     return Turn((machine.cpu_seconds(contestant.pid) - cpu) * 1e6 / items, items / taken)
 
 
-def _row(case: Case, turns: dict[str, list[Turn]]) -> dict[str, Any]:
-    ratios = [theirs.cpu / ours.cpu for ours, theirs in zip(turns["gateway"], turns["rotel"], strict=True)]
+def _row(case: Case, queue: str, ours: Sequence[Turn], theirs: Sequence[Turn]) -> dict[str, Any]:
+    ratios = [their.cpu / our.cpu for our, their in zip(ours, theirs, strict=True)]
     return {
         "transport": case.transport,
         "signal": f"{case.signal}, mixed" if case.mixed else str(case.signal),
         "a request": case.items,
-        **{f"{name} µs": median(turn.cpu for turn in own) for name, own in turns.items()},
+        "queue": queue,
+        "gateway µs": median(turn.cpu for turn in ours),
+        "rotel µs": median(turn.cpu for turn in theirs),
         "ratio": median(ratios),
         "min": min(ratios),
         "max": max(ratios),
-        **{f"{name}/s": median(turn.rate for turn in own) for name, own in turns.items()},
+        "gateway/s": median(turn.rate for turn in ours),
+        "rotel/s": median(turn.rate for turn in theirs),
     }
 
 
