@@ -118,7 +118,7 @@ PATTERNS: Final[Mapping[str, Pattern]] = {
         r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
     ),
     "email": Pattern(r"[\pL\pM\pN._%+'-]+@(?:[\pL\pM\pN-]+\.)+[\pL\pN-]*\pL"),
-    "iban": Pattern(r"(?i)\b[A-Z]{2}[0-9]{2}(?:[ -]?[0-9A-Z]){11,30}", _iban),
+    "iban": Pattern(r"\b[A-Za-z]{2}[0-9]{2}(?:[ -]?[0-9A-Za-z]){11,30}", _iban),
     "credit_card": Pattern(
         r"\p{Nd}{4}[ -]\p{Nd}{4}[ -]\p{Nd}{4}[ -]\p{Nd}{1,7}|\p{Nd}{4}[ -]\p{Nd}{6}[ -]\p{Nd}{4,5}|\p{Nd}{13,}", _card
     ),

@@ -5,7 +5,6 @@ unless they are known to be none: in the namespaces of the conventions, which ar
 `PLAIN` names is not content, and numbers and truth values where `ALWAYS` does not name them.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from functools import lru_cache
@@ -168,9 +167,12 @@ def remembered(find: Callable[[str], T]) -> Callable[[str], T]:
     return lambda name: known(name) if len(name) <= _LONGEST_REMEMBERED else find(name)
 
 
-def pattern_of(globs: Iterable[str]) -> re.Pattern[str]:
-    """Compile names in which `*` is any text; none fits where there are none."""
-    return re.compile("|".join(re.escape(glob).replace(r"\*", ".*") for glob in globs) or "(?!)", re.DOTALL)
+def pattern_of(globs: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has no types)
+    """Compile names in which `*` is any text, to be matched as a whole; none fits where there are none.
+
+    Names come from senders, and can be long: RE2 takes time in proportion to them however many `*` there are.
+    """
+    return re2.compile(_expression(globs))
 
 
 def _encoded_names(beginnings: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has no types)
@@ -184,9 +186,14 @@ def _encoded_names(beginnings: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has n
     return re2.compile(rb"[\n\x12\x62][\x80-\xff]{0,3}[\x00-\x7f](?:" + names + rb")|gen_ai\.", options)
 
 
-def _indexed(names: Iterable[str]) -> re.Pattern[str]:
+def _indexed(names: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has no types)
     """Compile names in which `#` is an index, too."""
-    return re.compile(pattern_of(names).pattern.replace(r"\#", "[0-9]+"), re.DOTALL)
+    return re2.compile(_expression(names).replace(r"\#", "[0-9]+"))
+
+
+def _expression(globs: Iterable[str]) -> str:
+    names = "|".join(re2.escape(glob).replace(r"\*", ".*") for glob in globs)
+    return f"(?s:{names})" if names else r"[^\x00-\x{10FFFF}]"
 
 
 _ALWAYS: Final = _indexed(ALWAYS)
