@@ -144,7 +144,7 @@ class AgentEval(Settings):
     """How long a span waits for its scores; then it leaves without (`deadline`)."""
     worker: Literal["process", "thread"] = "process"
     """Where the models run: in processes of their own, which are replaced when they crash, hang or are killed; or in a
-    thread of the gateway, which takes some 45 MB less, cannot be ended when it hangs, and takes the gateway with it
+    thread of the gateway, which takes some 40 MB less, cannot be ended when it hangs, and takes the gateway with it
     when it crashes."""
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """How many processes hold the models, each all of them: see [overload](overload.md). One uses several cores
