@@ -12,14 +12,17 @@ from otel_agent_eval.processors.redaction import Redactor
 from otel_agent_eval.processors.redaction_patterns import PATTERNS, own_pattern
 from otel_agent_eval.processors.redaction_rules import Action, RedactionRules, Rule
 
+_NAMES_AND_IDS = (catalogue.CATEGORIES, catalogue.SUPPORTING_DOCUMENTS)
+_QUOTING = (catalogue.EVALUATION_EXPLANATION,)
+_EVENT_AND_METRICS = (catalogue.RESULT_EVENT, *catalogue.METRICS)
 _OWN_WITHOUT_CONTENT = (
+    catalogue.LABEL.name,
+    catalogue.DUPLICATE_OF.name,
     *(attribute.of("*") for attribute in catalogue.RESULT_ATTRIBUTES),
-    *(attribute.of("*") for attribute in (catalogue.CATEGORIES, catalogue.SUPPORTING_DOCUMENTS)),
-    *(attribute.name for attribute in (catalogue.LABEL, catalogue.DUPLICATE_OF, *catalogue.RESULT_EVENT.attributes)),
-    *(attribute.name for metric in catalogue.METRICS for attribute in metric.attributes),
+    *(evidence.of(name) for evidence in _NAMES_AND_IDS for name in evidence.evaluators),
+    *(attribute.name for entry in _EVENT_AND_METRICS for attribute in entry.attributes if attribute not in _QUOTING),
 )
-_QUOTING = catalogue.EVALUATION_EXPLANATION.name
-"""Of all that is written only evidence and explanations can quote: what is not named here of evidence is content."""
+"""Of what the gateway writes what cannot quote. Evidence that is not named here can, that of plug-ins too."""
 
 
 def redacted(config: Config, exporter: Exporter) -> Exporter:
@@ -51,5 +54,4 @@ def content_names() -> ContentNames:
 
     Raises `ValueError` where a plug-in's cannot be told.
     """
-    plain = (name for name in _OWN_WITHOUT_CONTENT if name != _QUOTING)
-    return ContentNames(load_readers(), plain, namespaces=(PREFIX,))
+    return ContentNames(load_readers(), _OWN_WITHOUT_CONTENT, namespaces=(PREFIX,))

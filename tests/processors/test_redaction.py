@@ -156,6 +156,7 @@ def test_scores_stay_and_the_sentences_without_support_go() -> None:
     quoting = {
         evaluator_attribute("faithfulness", "unsupported"): ["The tower is made of cheese."],
         evaluator_attribute("of_a_plugin", "worst_sentence"): "The tower is made of cheese.",
+        evaluator_attribute("of_a_plugin", "documents"): ["The tower is made of cheese."],
         "evaluations.0.evaluation.explanation": "The tower is made of cheese.",
         "gen_ai.output.messages": '[{"role":"assistant","parts":[{"type":"text","content":"Cheese."}]}]',
     }
