@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import current_thread
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from otel_agent_eval.models import runtimes
 from otel_agent_eval.models.batching import pad
 from otel_agent_eval.models.builtin import builtin_folder, load_builtin
 from otel_agent_eval.models.model import Model, sigmoid
-from otel_agent_eval.models.runtime import ModelError, TokenBatch
+from otel_agent_eval.models.openvino_runtime import OpenVinoRuntime
+from otel_agent_eval.models.runtime import FloatArray, ModelError, TokenBatch
 from otel_agent_eval.models.runtimes import Wanted, choose_runtime, load_runtime, multiplies_integers
 from otel_agent_eval.processors.registry import load_evaluators
 
@@ -115,6 +117,20 @@ def test_runtimes_agree_on_every_score(runtime: Wanted, name: str) -> None:
 def test_a_score_does_not_depend_on_its_batch(runtime: Wanted, name: str, order: str) -> None:
     expected, found = scores(runtime, "together")[name], scores(runtime, order)[name]
     np.testing.assert_allclose(found, expected, atol=AMONG[runtime], rtol=0)
+
+
+def test_openvino_runs_once_before_several_threads_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino", reason="run by backends/test_torch.py")
+    runs: list[str] = []
+    run = OpenVinoRuntime.run
+
+    def record(self: OpenVinoRuntime, batch: TokenBatch, output: str) -> FloatArray:
+        runs.append(current_thread().name)
+        return run(self, batch, output)
+
+    monkeypatch.setattr(OpenVinoRuntime, "run", record)
+    load_runtime(builtin_folder("toxicity") / "model.onnx", 2, "openvino")
+    assert runs == [current_thread().name]
 
 
 @pytest.mark.skipif("torch" not in INSTALLED, reason="run by backends/test_torch.py")
