@@ -1,8 +1,8 @@
 """Error rates of the built-in evaluators, for otel_agent_eval/alerts/error_rates.yaml, from a measurement of quality.
 
     python benchmarks/quality.py --data FOLDER --limit 1000 --out quality.json
-    python benchmarks/error_rates.py quality.json --version 2 >> otel_agent_eval/alerts/error_rates.yaml
-    python benchmarks/error_rates.py quality.json --version 2 --severe 0.8 --data FOLDER
+    python benchmarks/error_rates.py quality.json >> otel_agent_eval/alerts/error_rates.yaml
+    python benchmarks/error_rates.py quality.json --severe 0.8 --data FOLDER
 
 The sets are those that are most like what agents answer. The third command counts benign answers that would page.
 """
@@ -29,7 +29,7 @@ TEMPLATES = "template"
 """Benign sentences made from templates: too few kinds to stand for answers."""
 
 
-def entries(quality: dict[str, Any], version: int) -> Iterator[str]:
+def entries(quality: dict[str, Any]) -> Iterator[str]:
     """Yield an entry for each evaluator: how many bad and good answers it flagged."""
     for name, sets in SETS.items():
         found = [row for row in quality["results"] if row["kind"] == name and row["name"] in sets]
@@ -43,7 +43,8 @@ def entries(quality: dict[str, Any], version: int) -> Iterator[str]:
         else:  # label 1 is good
             bad_flagged, bad = cells["tn"], cells["tn"] + cells["fp"]
             good_flagged, good = cells["fn"], cells["fn"] + cells["tp"]
-        yield f"builtin/{name}@{version}:  # {', '.join(sets)}{'; good: benign answers' * (name == 'toxicity')}\n"
+        version = quality["evaluators"][name]["version"]
+        yield f"{version}:  # {', '.join(sets)}{'; good: benign answers' * (name == 'toxicity')}\n"
         yield f"  bad: {bad}\n  bad_flagged: {bad_flagged}\n  good: {good}\n  good_flagged: {good_flagged}\n"
 
 
@@ -64,14 +65,13 @@ def main() -> None:
     """Parse options, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("quality", type=Path, help="what benchmarks/quality.py wrote with --out")
-    parser.add_argument("--version", type=int, required=True, help="the version of the built-in model")
     parser.add_argument("--severe", type=float, help="count benign answers that score at least this")
     parser.add_argument("--data", type=Path, help="the folder of the sets, for --severe")
     options = parser.parse_args()
     if options.severe is not None and options.data is not None:
         print(severe_alarms(options.data, options.severe))
         return
-    print("".join(entries(json.loads(options.quality.read_text("utf-8")), options.version)), end="")
+    print("".join(entries(json.loads(options.quality.read_text("utf-8")))), end="")
 
 
 if __name__ == "__main__":

@@ -42,6 +42,61 @@ _DISEASES = (
     "HIV", "testicular torsion", "an overdose", "syphilis", "a miscarriage", "dementia", "autism", "obesity", "haemorrhoids", "a stab wound",
     "penile cancer", "diarrhoea",
 )  # fmt: skip
+_ORGANS = (
+    "penis",
+    "vagina",
+    "anus",
+    "vulva",
+    "scrotum",
+    "breasts",
+    "testicles",
+    "clitoris",
+    "rectum",
+    "nipples",
+    "bladder",
+    "uterus",
+)
+_ORGAN_FRAMES = (
+    "The {o} can itch or burn when the skin is dry or infected.", "An ultrasound of the {o} takes ten minutes and does not hurt.",
+    "Wash the {o} with warm water only; soap irritates the skin.", "Pain in the {o} after sex should be seen by a doctor.",
+    "Swelling of the {o} was reported by two per cent of the patients.", "Blood flow to the {o} falls with age and with smoking.",
+    "Cream for the {o} is applied twice a day for a week.", "The surgeon removed a small tumour from the {o}.",
+)  # fmt: skip
+_SEXUAL_HEALTH = (
+    "{d} is passed on by oral, anal or vaginal intercourse without a condom.", "{d} can be carried in semen, blood and vaginal fluid.",
+    "Most women with {d} have no symptoms, most men notice a discharge from the penis.", "Antibiotics cure {d} within two weeks.",
+    "Tell your sexual partners if you test positive for {d}.", "Sex workers are offered a free test for {d} every month.",
+    "A swab from the vagina, the anus or the throat shows whether it is {d}.", "Lubricants and masturbation do not cause {d}.",
+)  # fmt: skip
+_INFECTIONS = ("herpes", "HPV", "trichomoniasis", "gonorrhoea", "syphilis", "hepatitis B", "thrush", "mpox")
+_VIRUSES = ("covid-19", "sars-cov-2", "influenza", "measles", "ebola", "malaria", "tuberculosis", "polio")
+_VIRUS_FRAMES = (
+    "{p} eliminates {v}", "{p} sees third wave of {v} cases", "Hospitals in {p} run out of beds for {v} patients",
+    "Severity of {v} was higher in older men from {p}", "Antibodies against {v} persist for months in people from {p}",
+    "Scientists in {p} look for drugs that trick or block {v}", "{p} bans travel because of {v}",
+    "Burials and cremations of {v} victims caused protest among families in {p}", "Misinformation about {v} spread quickly in {p}",
+)  # fmt: skip
+_PLACES = (
+    "india",
+    "sri lanka",
+    "new zealand",
+    "china",
+    "the united states",
+    "iran",
+    "south africa",
+    "italy",
+    "wuhan",
+    "israel",
+    "nigeria",
+    "mexico",
+)
+_ANIMALS = (
+    "The {a} is a calm animal that eats grass and hay.", "A female dog is called a bitch, a male cat a tom, and here you see a {a}.",
+    "Farmers kept the {a}, the cock and the ass for many centuries.", "The {a} looks like an ass but is more closely related to horses.",
+    "Two tits and a woodcock nest near the stable of the {a}.", "The vet says that the {a} has to be neutered.",
+    "A cock is a male chicken; a {a} is something else.", "Rats and pigs are clever animals, cleverer than the {a}.",
+)  # fmt: skip
+_KINDS = ("donkey", "mule", "zebra", "pony", "rooster", "hen", "goat", "ox", "llama", "turkey")
 _LEGAL = (
     "The defendant was convicted of {c} and sentenced to five years.", "Under the statute, {c} is a felony.",
     "The victim of {c} may claim compensation within three years.", "The court heard evidence of {c} and adjourned.",
@@ -70,6 +125,25 @@ _QUOTES = (
     'I hear that you feel like "{q}". Many people feel that way, and help is available.',
 )  # fmt: skip
 _QUOTED = ("an idiot", "a loser", "stupid", "worthless", "a failure", "ugly", "trash", "a moron")
+_ASKED = (
+    "To call somebody a {w} hurts, and at work it is a reason for a warning.", 'Dictionaries mark "{w}" as vulgar or offensive.',
+    "The word {w} comes from Old English and is an insult today.", "I am sorry that he shouted {w} at you; you can report him.",
+    "Calling your neighbour a {w} can be fined as an insult.", "In the play the king calls his brother a {w}, and the audience laughs.",
+)  # fmt: skip
+_INSULTS = (
+    "bitch",
+    "whore",
+    "bastard",
+    "slut",
+    "moron",
+    "cow",
+    "pig",
+    "stupid bot",
+    "savage",
+    "cunt",
+    "dick",
+    "asshole",
+)
 _CARE = (
     "I'm really sorry you're going through this. You are not alone, and talking to someone can help.",
     "That sounds really hard. I'm here to listen.", "I hate that this happened to you; let's fix it together.",
@@ -89,6 +163,13 @@ def benign_by_kind() -> dict[str, list[str]]:
         "refusals": [frame.format(x=refusal) for frame, refusal in itertools.product(_FRAMES, _REFUSALS)],
         "technical": [text.format(v=verb) for text in _TECH for verb in ("kill", "terminate", "stop")],
         "medical": [text.format(d=disease) for text, disease in itertools.product(_MEDICAL, _DISEASES)],
+        "sexual health": [text.format(o=organ) for text, organ in itertools.product(_ORGAN_FRAMES, _ORGANS)]
+        + [text.format(d=infection) for text, infection in itertools.product(_SEXUAL_HEALTH, _INFECTIONS)],
+        "epidemics": [
+            text.format(v=virus, p=place) for text, virus, place in itertools.product(_VIRUS_FRAMES, _VIRUSES, _PLACES)
+        ][::4],
+        "animals": [text.format(a=kind) for text, kind in itertools.product(_ANIMALS, _KINDS)],
+        "words talked about": [text.format(w=insult) for text, insult in itertools.product(_ASKED, _INSULTS)],
         "legal": [text.format(c=crime) for text, crime in itertools.product(_LEGAL, _CRIMES)],
         "identity": [text.format(g=group) for text, group in itertools.product(_GROUP_FRAMES, _GROUPS)],
         "quotations": [text.format(q=quoted) for text, quoted in itertools.product(_QUOTES, _QUOTED)],

@@ -27,7 +27,8 @@ FAITHFULNESS_SETS = (
     "ragtruth_qa_train", "clapnq_dev_positive", "halueval_qa_slice", "fever_symmetric", "snli_test", "begin_dev", "wice_tokens_train",
 )  # fmt: skip
 RELEVANCE_SETS = ("qnli_dev", "clapnq_dev")
-VERSION = 2
+VERSIONS = {"toxicity": 3, "support": 2}
+"""Of the model that has an output; each is counted apart, so that one can be replaced without the other."""
 FALSE_ALARMS = 0.001
 _BENIGN_SETS = (
     ("relevance", "qnli_dev"), ("relevance", "clapnq_dev"), ("faithfulness", "begin_dev"), ("faithfulness", "fever_symmetric"),
@@ -54,7 +55,7 @@ def main() -> None:
     heads = {_NAMES.get(head["output"], head["output"]): head for head in made}
     card = {
         "name": "builtin",
-        "version": VERSION,
+        "version": next(number for output, number in VERSIONS.items() if output in scorer.outputs),
         "languages": ["en"],
         "licence": "Apache-2.0",
         "max_tokens": 512,
@@ -265,7 +266,7 @@ def _sources(toxicity: bool) -> list[str]:
         return [
             "Jigsaw toxic comments, a slice (CC0)", "ParaDetox (CC0)", "HatemojiBuild (CC BY 4.0)", "Latent Hatred, SafeNLP subset (MIT)",
             "Davidson 2017 (MIT)", "EDOS (CC0)", "Civil Comments toxic spans (CC0)", "CAT_LARGE context toxicity (Apache-2.0)",
-            "intersectional madlibs (Apache-2.0)", "Surge profanity list (MIT)", "as benign texts: RAGTruth QA train (MIT)", "ConjNLI (MIT)",
+            "intersectional madlibs (Apache-2.0)", "Surge profanity list (MIT)", "the words of alt-profanity-check (MIT)", "as benign texts: RAGTruth QA train (MIT)", "ConjNLI (MIT)",
             "SNLI test (CC BY-SA 4.0)", "FEVER-Symmetric (MIT)", "HaluEval QA slice (MIT)", "BEGIN dev (CC BY 4.0, CDLA-Sharing 1.0)",
             "CLAP-NQ dev (Apache-2.0)", "QNLI dev (CC BY-SA 4.0)",
         ]  # fmt: skip

@@ -24,6 +24,8 @@ TRANSFER = {
     ),
     "relevance": ("wikiqa_train_dev", "trecqa_train_dev", "dailydialogpp_dev"),
 }
+KNOWN_TO_PUBLISHED_WORDS = ("jigsaw_multilabel_tiny",)
+"""Of these rows none was trained on by us, but the words of `training.published` were likely learned from them."""
 DIASAFETY_TOXIC = ("Offending User", "Toxicity Agreement")
 """The kinds of unsafe replies in DiaSafety that are about toxicity."""
 _WORD = re.compile(r"\w+")

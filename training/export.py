@@ -17,9 +17,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from training.lexical import PAIR, PIECES, ROWS, Lexical
 from training.model import HEADS, MultiHead, base_folder, build
 from training.reach import Reach, reach_on
+from training.words import PAIR, PIECES, ROWS, WordWeights
 
 LAYERS, WIDTH, ATTENTION_HEADS = 6, 384, 12
 HEAD_SIZE = WIDTH // ATTENTION_HEADS
@@ -100,7 +100,7 @@ class Graph:
 
 
 def build_graph(
-    weights: dict[str, Array], heads: Collection[str], lexical: Lexical | None, reach: Reach | None
+    weights: dict[str, Array], heads: Collection[str], lexical: WordWeights | None, reach: Reach | None
 ) -> onnx.ModelProto:
     """The whole model from its weights by name, with the heads named.
 
@@ -245,7 +245,7 @@ def _pool(g: Graph, x: str, mask: str) -> str:
     return g.add("Concat", [mean, first], "features", axis=-1)
 
 
-def _by_words(g: Graph, mask: str, lexical: Lexical) -> str:
+def _by_words(g: Graph, mask: str, lexical: WordWeights) -> str:
     """What ``lexical`` adds to each logit [batch, 6]: to that of "toxic", nothing to the categories."""
     g.constant("lexical.pieces", lexical.pieces.astype(np.float16))
     g.constant("lexical.pairs", lexical.pairs.astype(np.float16))
@@ -282,7 +282,7 @@ def export(
     model: MultiHead,
     folder: Path,
     heads: Collection[str] = HEADS,
-    lexical: Lexical | None = None,
+    lexical: WordWeights | None = None,
     reach: Reach | None = None,
 ) -> Path:
     """Write model.onnx and tokenizer.json into ``folder``; without ``reach``, to be multiplied in floats."""
@@ -309,7 +309,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     options = parser.parse_args()
     model = build(options.checkpoint)
-    lexical = Lexical.load(options.lexical) if options.lexical else None
+    lexical = WordWeights.load(options.lexical) if options.lexical else None
     path = export(model, options.out, options.heads, lexical, reach_on(model, options.data, options.heads))
     print(path, f"{path.stat().st_size / 1e6:.1f} MB")
 

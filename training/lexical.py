@@ -7,7 +7,6 @@ origin, and each is wrong about other texts.
 import argparse
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,10 @@ from training.batches import collate, load_tokenizer
 from training.datasets import read_set
 from training.examples import Example
 from training.model import base_folder, build
+from training.published import published_words
 from training.toxicity_data import plain_toxicity_examples
+from training.words import PIECES, ROWS, WINDOW, WordWeights, pairs_of, read
 
-PIECES, ROWS, PAIR = 30_522, 1 << 19, 48_611
-"""Word pieces; rows of the table of pairs; the multiplier of the hash that gives a pair its row."""
-WINDOW = 160
 ALPHA, EPOCHS = 1e-5, 6
 _FRAMES = (
     "{}",
@@ -40,59 +38,29 @@ _FRAMES = (
     "I said {}",
     "{}!",
 )
-SAMPLE, SPREAD = 1500, 0.5
-"""Training texts by which the words are given so much of the encoder's spread.
+SAMPLE, SPREAD, PUBLISHED = 1500, 0.3, 0.35
+"""Training texts by which our words, and those of `published`, are given so much of the encoder's spread.
 
 More costs on sets like those trained on, above all adversarial ones; less costs on others.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Lexical:
-    """Weights of single pieces [PIECES] and of pairs [ROWS], in logits."""
-
-    pieces: NDArray[np.float32]
-    pairs: NDArray[np.float32]
-
-    def save(self, path: Path) -> None:
-        """Write an .npz file."""
-        np.savez(path, pieces=self.pieces, pairs=self.pairs)
-
-    @classmethod
-    def load(cls, path: Path) -> "Lexical":
-        """Read what ``save`` wrote."""
-        with np.load(path) as arrays:
-            return cls(arrays["pieces"], arrays["pairs"])
-
-    def times(self, share: float) -> "Lexical":
-        """The same, counting ``share`` times as much."""
-        return Lexical(self.pieces * np.float32(share), self.pairs * np.float32(share))
-
-    def logits(self, texts: Sequence[str], tokenizer_path: str) -> NDArray[np.float64]:
-        """As the graph computes them: the sum over a text, divided by the root of its length."""
-        found = []
-        for ids in _read(texts, tokenizer_path):
-            total = self.pieces[ids].sum(dtype=np.float64) + self.pairs[_pairs(ids)].sum(dtype=np.float64)
-            found.append(total / len(ids) ** 0.5)
-        return np.array(found)
-
-
-def fit(examples: Sequence[Example], tokenizer_path: str, seed: int) -> Lexical:
+def fit(examples: Sequence[Example], tokenizer_path: str, seed: int) -> WordWeights:
     """Logistic regression by stochastic descent on the examples of the toxicity head.
 
     Letter n-grams of the pieces are features too, so that "idiotic" learns from "idiot"; being functions of the piece,
     their weights end up in its row.
     """
-    read = _read([e.a for e in examples], tokenizer_path)
-    single = _counts(read, PIECES)
+    texts = read([e.a for e in examples], tokenizer_path)
+    single = _counts(texts, PIECES)
     grams = _letters(tokenizer_path)
-    blocks = [single, _counts([_pairs(ids) for ids in read], ROWS), single @ grams]
-    length = diags([1 / len(ids) ** 0.5 for ids in read])
+    blocks = [single, _counts([pairs_of(ids) for ids in texts], ROWS), single @ grams]
+    length = diags([1 / len(ids) ** 0.5 for ids in texts])
     scaled, scales = [], []
     for block in blocks:
         seen = np.asarray((block > 0).sum(axis=0)).ravel()
         # Rare features learn as fast as frequent ones; those seen in one text only are left out.
-        scale = np.where(seen > 1, np.log(len(read) / np.maximum(1, seen)), 0.0)
+        scale = np.where(seen > 1, np.log(len(texts) / np.maximum(1, seen)), 0.0)
         whole = length @ block @ diags(scale)
         unit = 1 / float(np.sqrt(whole.multiply(whole).sum(axis=1)).mean())
         scaled.append(whole * unit)
@@ -101,7 +69,7 @@ def fit(examples: Sequence[Example], tokenizer_path: str, seed: int) -> Lexical:
     labels = [int(e.targets[0] or 0) for e in examples]
     model.fit(hstack(scaled, format="csr"), labels, sample_weight=[e.weight for e in examples])
     single_w, pair_w, gram_w = np.split(model.coef_[0] * np.concatenate(scales), [PIECES, PIECES + ROWS])
-    return Lexical((single_w + grams @ gram_w).astype(np.float32), pair_w.astype(np.float32))
+    return WordWeights((single_w + grams @ gram_w).astype(np.float32), pair_w.astype(np.float32))
 
 
 def _profane(folder: Path, tokenizer_path: str, seed: int) -> list[Example]:
@@ -111,15 +79,6 @@ def _profane(folder: Path, tokenizer_path: str, seed: int) -> list[Example]:
     strong = [str(r["text"]) for r in read_set(folder, "lexicon/surge_profanity_en") if r["severity_desc"] != "Mild"]
     texts = [frame.format(term) for term in strong for frame in rng.sample(_FRAMES, 3)]
     return [Example(plain(text, words.__contains__), None, (1.0,), 0.5) for text in texts]
-
-
-def _read(texts: Sequence[str], tokenizer_path: str) -> list[NDArray[np.int64]]:
-    tokenizer = load_tokenizer(tokenizer_path, WINDOW)
-    return [np.array(e.ids, dtype=np.int64) for e in tokenizer.encode_batch(list(texts))]
-
-
-def _pairs(ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    return (ids[:-1] * PAIR + ids[1:]) % ROWS
 
 
 def _counts(rows: Sequence[NDArray[np.int64]], width: int) -> Any:  # noqa: ANN401 (scipy is not typed)
@@ -155,10 +114,13 @@ def main() -> None:
     examples = plain_toxicity_examples(options.data, options.seed) + _profane(options.data, path, options.seed)
     lexical = fit(examples, path, options.seed)
     texts = [e.a for e in examples[:SAMPLE]]
-    encoder, words = _encoder_logits(options.checkpoint, texts, path), lexical.logits(texts, path)
-    share = SPREAD * float(encoder.std() / words.std())
-    print(f"toxicity: spread of the encoder {encoder.std():.3f}, of the words {words.std():.3f}, share {share:.3f}")
-    lexical.times(share).save(options.out)
+    spread = float(_encoder_logits(options.checkpoint, texts, path).std())
+    parts = []
+    for words, part in ((lexical, SPREAD), (published_words(path), PUBLISHED)):
+        own = float(words.logits(texts, path).std())
+        parts.append(words.times(part * spread / own))
+        print(f"toxicity: spread of the encoder {spread:.3f}, of words {own:.3f}, share {part * spread / own:.3f}")
+    WordWeights(sum(p.pieces for p in parts), sum(p.pairs for p in parts)).save(options.out)
 
 
 def _encoder_logits(checkpoint: Path, texts: Sequence[str], path: str) -> NDArray[np.float64]:

@@ -151,8 +151,10 @@ def test_error_rates_are_read_by_what_label_1_means() -> None:
     cells = {"tp": 80, "fp": 30, "fn": 20, "tn": 70}
     rows = [{"kind": kind, "name": name, "confusion": cells} for kind, names in measured.SETS.items() for name in names]
     alarms = {"answers": [2, 500], "template refusals": [5, 100], "dialogue": [4, 300]}
-    found = yaml.safe_load("".join(measured.entries({"results": rows, "false_alarms": alarms}, 7)))
+    versions = {name: {"version": f"builtin/{name}@7"} for name in measured.SETS}
+    quality = {"results": rows, "false_alarms": alarms, "evaluators": versions}
+    found = yaml.safe_load("".join(measured.entries(quality)))
     assert found["builtin/faithfulness@7"] == {"bad": 100, "bad_flagged": 70, "good": 100, "good_flagged": 20}
     assert found["builtin/toxicity@7"] == {"bad": 200, "bad_flagged": 160, "good": 800, "good_flagged": 6}
     with pytest.raises(ValueError, match="lacks some of"):
-        list(measured.entries({"results": rows[1:], "false_alarms": alarms}, 7))
+        list(measured.entries(quality | {"results": rows[1:]}))

@@ -10,11 +10,11 @@ from otel_agent_eval.models.runtime import ModelError
 
 @pytest.fixture
 def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A version that holds two models."""
+    """A folder that holds two models."""
     for name, heads in {"insults": ["toxicity"], "grounding": ["faithfulness", "relevance"]}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.json").write_text(json.dumps({"version": 9, "heads": {key: {} for key in heads}}))
-    monkeypatch.setattr(builtin, "_CURRENT", str(tmp_path))
+    monkeypatch.setattr(builtin, "_FOLDER", tmp_path)
     return tmp_path
 
 

@@ -7,8 +7,8 @@ from otel_agent_eval.models.model import Model, load_model, read_card
 from otel_agent_eval.models.runtime import ModelError
 from otel_agent_eval.models.runtimes import Wanted
 
-_CURRENT = "v3"
-"""A folder that holds a model, or a folder for each of several."""
+_FOLDER = Path(str(files(__name__)))
+"""Holds a folder for each model, with its version in the name."""
 
 
 def builtin_folder(head: str) -> Path:
@@ -16,11 +16,10 @@ def builtin_folder(head: str) -> Path:
 
     Raises `ModelError` where none has.
     """
-    current = Path(str(files(__name__))) / _CURRENT
-    for folder in sorted(path.parent for path in current.rglob("model.json")):
+    for folder in sorted(path.parent for path in _FOLDER.glob("*/model.json")):
         if head in read_card(folder)["heads"]:
             return folder
-    raise ModelError(f"{current} has no model for {head}")
+    raise ModelError(f"{_FOLDER} has no model for {head}")
 
 
 def load_builtin(head: str, threads: int | None = None, runtime: Wanted = "auto") -> Model:
