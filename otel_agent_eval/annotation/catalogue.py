@@ -196,6 +196,9 @@ TRANSPORT = Attribute(name="agent_eval.transport", description="how it came in",
 DESTINATION = Attribute(name="agent_eval.destination", description="the exporter, as the configuration names it")
 REFUSAL = Attribute(name="agent_eval.refusal", description="why a request was refused", values=tuple(Refusal))
 DROP = Attribute(name="agent_eval.drop", description="why telemetry was dropped", values=tuple(Drop))
+ITEMS = Attribute(
+    name="agent_eval.items", type=Type.INT, description="spans, log records or data points, on the gateway's own spans"
+)
 LACK = Attribute(name="agent_eval.lack", description="what a held span waits for", values=tuple(Lack))
 BOUND = Attribute(name="agent_eval.bound", description="the bound that was reached", values=tuple(Bound))
 DIMENSION = Attribute(

@@ -15,7 +15,7 @@ from otel_agent_eval.config.messages import suggestion, unknown_key
 from otel_agent_eval.config.problems import Path, path_text
 from otel_agent_eval.config.processors import BUILT_IN_EVALUATORS, AgentEval, Rule
 from otel_agent_eval.config.schema import Config, Parts
-from otel_agent_eval.config.service import Pipeline
+from otel_agent_eval.config.service import Pipeline, Service
 from otel_agent_eval.config.values import Address
 from otel_agent_eval.signals import Signal
 
@@ -49,6 +49,8 @@ def errors(parts: Parts, names: Mapping[str, Collection[str]]) -> Iterator[Findi
     listeners = _listeners(parts)
     yield from _same_address(listeners)
     yield from _own_address(parts.exporters, listeners)
+    if parts.service:
+        yield from _own_traces(parts.service, listeners)
     yield from auth_checks.errors(parts, names["extensions"])
     yield from redaction_checks.errors(parts, names["processors"])
     for section in (*_SECTIONS, "extensions"):
@@ -169,6 +171,15 @@ def _own_address(exporters: Mapping[str, Exporter], listeners: Mapping[Path, Add
             if own is not None:
                 message = f"{endpoint} is this gateway itself ({path_text(own)}): telemetry would go round in circles"
                 yield ("exporters", name, key), message
+
+
+def _own_traces(service: Service, listeners: Mapping[Path, Address]) -> Iterator[Finding]:
+    for number, processor in enumerate(service.telemetry.traces.processors):
+        endpoint = processor.batch.exporter.otlp.endpoint
+        own = next((path for path, listener in listeners.items() if _reaches(endpoint.address, listener)), None)
+        if own is not None:
+            message = f"{endpoint} is this gateway itself ({path_text(own)}): each span would make another"
+            yield ("service", "telemetry", "traces", "processors", number, "batch", "exporter", "otlp"), message
 
 
 def _meet(one: Address, other: Address) -> bool:

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.extensions import Auth
+from otel_agent_eval.config.own_traces import TracesTelemetry
 from otel_agent_eval.config.queue import Queue
 from otel_agent_eval.config.tls import ServerTls
 from otel_agent_eval.config.values import Address, Duration, ListenAddress
@@ -75,6 +76,8 @@ class Telemetry(Settings):
     """Metrics and health."""
     logs: LogsTelemetry = LogsTelemetry()
     """Logs."""
+    traces: TracesTelemetry = TracesTelemetry()
+    """Spans of its own work; none unless they are given somewhere to go."""
 
 
 class Service(Settings):

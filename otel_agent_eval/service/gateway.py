@@ -26,6 +26,7 @@ from otel_agent_eval.service.admin import admin_app
 from otel_agent_eval.service.admission import guarded
 from otel_agent_eval.service.judges import Judges
 from otel_agent_eval.service.memory import Level, memory_in_use
+from otel_agent_eval.service.observer import Observer
 from otel_agent_eval.service.own_metrics import (
     OwnMetrics,
     observe_delivery,
@@ -38,7 +39,7 @@ from otel_agent_eval.service.reload import check
 from otel_agent_eval.service.replay import replay
 from otel_agent_eval.service.status import Status, StatusBoard
 from otel_agent_eval.service.whereabouts import Whereabouts, find
-from otel_agent_eval.signals import ExportRequest, Payload, Signal
+from otel_agent_eval.signals import Signal
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Gateway:
         self._gateway_metrics = GatewayMetrics(destinations)
         self._journal = build.journal(config, partial(observe_loss, self._gateway_metrics))
         self._letters = build.dead_letters(config)
+        self._observer = Observer(self._gateway_metrics, build.own_traces(config, _own_resource()))
         self._delivery = Delivery(self._journal, [self._destination(config, n) for n in destinations], self._letters)
         self._passage = Passage(self._journal, self._delivery)
         self._judges = Judges(self._passage.leave, self._gateway_metrics.worker_ended)
@@ -109,6 +111,8 @@ class Gateway:
         self._tasks = [asyncio.create_task(work) for work in (self._save(own), self._push(own), replaying)]
         if limiter is not None:
             self._tasks.append(asyncio.create_task(limiter.watch()))
+        if self._observer.traces is not None:
+            self._tasks.append(asyncio.create_task(self._observer.traces.send_for_ever()))
         self._not_ready = ""
         evaluators = list(self._judges.evaluators)
         _log.info("ready", extra={"seconds": round(time.monotonic() - started, 2), "evaluators": evaluators})
@@ -160,14 +164,15 @@ class Gateway:
         await self._passage.finish(_KEEP_SECONDS)
         await self._delivery.stop(_DELIVER_SECONDS)
         await self._journal.stop()
+        if self._observer.traces is not None:
+            await self._observer.traces.close()
         if self.admin is not None:
             await self.admin.stop(grace=1.0)
         _log.info("stopped")
 
     def _destination(self, config: Config, name: str) -> Destination:
         observe = partial(observe_delivery, self._gateway_metrics)
-        attempted = self._gateway_metrics.attempted
-        return build.destination(config, name, self._journal, self._letters, observe, attempted)
+        return build.destination(config, name, self._journal, self._letters, observe, self._observer.attempted)
 
     def _kept(self, config: Config, name: str) -> Destination | None:
         """Return the destination of before, if it stays as it is."""
@@ -178,14 +183,10 @@ class Gateway:
             return None
         return destination
 
-    async def _accept(self, payload: Payload, request: ExportRequest) -> None:
-        self._gateway_metrics.request(payload.signal, len(payload.body))
-        await self._passage.accept(payload, request)
-
     def _receivers(self, config: Config) -> dict[_Place, Receiver]:
         """Make the receivers of a configuration, by where it says that they listen."""
         observe = partial(observe_request, self._gateway_metrics, self._status.refusals)
-        made = build.receivers(config, self._accept, observe)
+        made = build.receivers(config, self._observer.of(self._passage.accept), observe)
         return {(receiver.key, receiver.endpoint): receiver for receiver in made}
 
     async def _listen(self, made: Mapping[_Place, Receiver]) -> dict[_Place, Receiver]:
@@ -210,7 +211,7 @@ class Gateway:
         events = any(Signal.LOGS in signals for signals in build.destination_signals(config).values())
         ending = self._judges.adopt(config.agent_eval, engine, events=events)
         if self._judges.scoring is not None:
-            self._judges.scoring.sightings.waited = self._gateway_metrics.waited
+            self._judges.scoring.sightings.waited = self._observer.waited
         self._passage.scoring, self._passage.reads = self._judges.scoring, build.signals_read(config)
         self._passage.limited = build.signals_limited(config)
         return ending

@@ -38,7 +38,7 @@ class Sightings:
         self._seen: OrderedDict[Key, Sighting] = OrderedDict()
         self.since = clock()
         """Since when nothing has been forgotten."""
-        self.waited: Callable[[float], None] | None = None
+        self.waited: Callable[[Key, float], None] | None = None
         """Told of each span that left how many seconds it had waited."""
 
     def received(self, key: Key) -> None:
@@ -59,7 +59,7 @@ class Sightings:
         if (sighting := self._seen.get(key)) is not None:
             sighting.left = self._clock()
             if self.waited is not None:
-                self.waited(max(0.0, sighting.left - sighting.received))
+                self.waited(key, max(0.0, sighting.left - sighting.received))
 
     def judged(self, key: Key, verdict: JudgedSpan) -> None:
         """Note how a span was judged."""
