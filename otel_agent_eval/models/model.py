@@ -46,7 +46,16 @@ def load_model(folder: Path, threads: int | None = None, runtime: Wanted = "auto
     card = read_card(folder)
     threads = threads or available_cores()
     loaded = load_runtime(folder / "model.onnx", threads, runtime)
-    return Model(loaded, Tokenizer(folder / "tokenizer.json"), card["heads"], str(card["version"]), threads)
+    model = Model(loaded, Tokenizer(folder / "tokenizer.json"), card["heads"], str(card["version"]), threads)
+    named = {str(head[key]) for head in model.heads.values() for key in ("output", "embedding_output") if key in head}
+    if missing := named.difference(loaded.outputs):
+        raise ModelError(f"{folder / 'model.onnx'} has no output {min(missing)}, which model.json names")
+    try:
+        model.run(loaded.outputs[0], [model.tokenizer.single([model.tokenizer.last])])
+    except Exception as error:
+        reason = f"its last token makes a run fail ({type(error).__name__})"
+        raise ModelError(f"{folder / 'tokenizer.json'} does not belong to model.onnx: {reason}") from error
+    return model
 
 
 def read_card(folder: Path) -> dict[str, Any]:

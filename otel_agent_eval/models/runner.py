@@ -1,5 +1,6 @@
 """Runs windows on a runtime: alike in length together, as many groups at once as there are cores, nothing twice."""
 
+import logging
 from array import array
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,14 @@ from otel_agent_eval.models.batching import pack, pad
 from otel_agent_eval.models.runtime import FloatArray, Runtime
 from otel_agent_eval.models.tokens import Window
 
+_log = logging.getLogger(__name__)
+
 RUN_TOKENS = 256
 """Padded tokens a run: what lies between two layers then stays in the processor's cache; larger runs are slower."""
 _BY_WINDOW = 2
 """Dimensions of an output that says something of each window."""
+_WINDOWS_TOLD = 10_000
+"""Windows after which the log says how many of them were remembered."""
 _MEMORY = 8 << 20
 _ENTRY = 300
 """Bytes that an entry takes beside its values."""
@@ -31,13 +36,19 @@ class Recent:
         self._rows: OrderedDict[bytes, FloatArray] = OrderedDict()
         self._used = 0
         self._lock = Lock()
+        self._asked = self._found = 0
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, FloatArray]:
-        """Return what is known, by key."""
+        """Return what is known, by key. Now and then the log says how much of what is asked for that is."""
         with self._lock:
             known = {key: row for key in keys if (row := self._rows.get(key)) is not None}
             for key in known:
                 self._rows.move_to_end(key)
+            self._asked += len(keys)
+            self._found += len(known)
+            if self._asked >= _WINDOWS_TOLD:
+                _log.info("windows read", extra={"windows": self._asked, "remembered": self._found})
+                self._asked = self._found = 0
         return known
 
     def keep(self, rows: Mapping[bytes, FloatArray]) -> None:

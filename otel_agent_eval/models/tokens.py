@@ -49,6 +49,11 @@ class Tokenizer:
         """Tell whether a lower-case word is one token."""
         return self._tokenizer.token_to_id(word) is not None
 
+    @property
+    def last(self) -> int:
+        """The highest token id that a text can have."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=False)) - 1
+
     def single(self, ids: Ids) -> Window:
         """Return the window that holds one text."""
         return Window((self._cls, *ids, self._sep), (0,) * (len(ids) + 2))

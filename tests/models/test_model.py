@@ -77,6 +77,23 @@ def test_a_card_without_heads_is_refused(folder: Path) -> None:
         load_model(folder, threads=1)
 
 
+def test_a_card_that_names_an_output_which_the_file_lacks_is_refused(folder: Path) -> None:
+    card = json.loads((folder / "model.json").read_text("utf-8"))
+    card["heads"]["toxicity"]["output"] = "rudeness"
+    (folder / "model.json").write_text(json.dumps(card), "utf-8")
+    with pytest.raises(ModelError, match=r"model\.onnx has no output rudeness, which model\.json names"):
+        load_model(folder, threads=1)
+
+
+def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text("utf-8"))
+    tokenizer["model"]["vocab"] |= {f"word{i}": 40_000 + i for i in range(60_000)}
+    path.write_text(json.dumps(tokenizer), "utf-8")
+    with pytest.raises(ModelError, match=r"tokenizer\.json does not belong to model\.onnx"):
+        load_model(folder, threads=1)
+
+
 def test_a_window_longer_than_any_budget_still_runs(grounding_model: Model) -> None:
     ids = (101, *[2003] * 510, 102)
     assert grounding_model.run("support", [Window(ids, (0,) * 512)] * 3).shape == (3, 1)

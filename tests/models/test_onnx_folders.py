@@ -101,6 +101,23 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_pretrained(str(tmp_path / "nowhere"), threads=1)
 
 
+def test_a_path_that_cannot_be_looked_at_is_one_clear_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)  # root, who may run tests, is never refused
+    with pytest.raises(ModelError, match=r"mine cannot be read: Permission denied"):
+        load_pretrained(str(folder), threads=1)
+
+
+def test_a_tokenizer_of_another_model_is_found_at_start(folder: Path) -> None:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    tokenizer["model"]["vocab"] |= {f"word{i}": 40_000 + i for i in range(60_000)}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
+    with pytest.raises(ModelError, match=r"model\.onnx does not run"):
+        load_pretrained(str(folder), threads=1)
+
+
 def test_answers_in_a_file_are_scored_by_the_model_of_the_configuration(folder: Path, tmp_path: Path) -> None:
     config, rows, scored = tmp_path / "gateway.yaml", tmp_path / "rows.jsonl", tmp_path / "scored.jsonl"
     settings = {"toxicity": {"model": str(folder), "threshold": 0.4, "labels": ["insult"]}}

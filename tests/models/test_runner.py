@@ -1,6 +1,8 @@
+import logging
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,3 +82,13 @@ def test_a_row_larger_than_the_memory_is_not_kept() -> None:
     recent = Recent(size=500)
     recent.keep({b"a": np.zeros(1000, dtype=np.float32)})
     assert not recent.find([b"a"])
+
+
+def test_the_log_says_now_and_then_how_much_was_remembered(caplog: pytest.LogCaptureFixture) -> None:
+    recent = Recent()
+    recent.keep({b"a": np.zeros(1, dtype=np.float32)})
+    with caplog.at_level(logging.INFO):
+        for _ in range(6_000):
+            recent.find([b"a", b"b"])
+    (record,) = caplog.records
+    assert (vars(record)["windows"], vars(record)["remembered"]) == (10_000, 5_000)

@@ -76,8 +76,13 @@ class ModelFiles:
 
 def resolve(reference: Reference, when: Fetch = Fetch.MISSING) -> ModelFiles:
     """Return a model's files: in a folder, or of the hub, which is asked only as `when` says. Raises `ModelError`."""
-    if isinstance(reference, LocalReference):
-        return _local(reference)
+    try:
+        return _local(reference) if isinstance(reference, LocalReference) else _from_hub(reference, when)
+    except OSError as error:
+        raise ModelError(f"{reference} cannot be read: {error.strerror}") from error
+
+
+def _from_hub(reference: HubReference, when: Fetch) -> ModelFiles:
     folder = fetch(reference, when)
     weights = find_weights(folder, reference.file)
     if weights is None:

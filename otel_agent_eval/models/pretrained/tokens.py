@@ -49,6 +49,11 @@ class PretrainedTokenizer:
         """How many of these stand at its end."""
         return len(self._pair[2].ids)
 
+    @property
+    def last(self) -> int:
+        """The highest token id that a text can have."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=False)) - 1
+
     def save(self, path: Path) -> None:
         """Write the tokenizer as one file."""
         self._tokenizer.save(str(path))
