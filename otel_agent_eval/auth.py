@@ -84,7 +84,14 @@ def htpasswd_users(inline: str, file: Path | None) -> Callable[[], Mapping[str, 
     own = _read_htpasswd(inline, "htpasswd.inline")
     if file is None:
         return lambda: own
-    return Watched([file], lambda: _read_htpasswd(_text(file), str(file)) | own).get
+
+    def read() -> Mapping[str, bytes]:
+        users = _read_htpasswd(_text(file), str(file)) | own
+        if not users:  # hardly meant, and an empty file is often one that is being written
+            raise ValueError(f"{file} holds no user")
+        return users
+
+    return Watched([file], read).get
 
 
 class BasicAuthenticator:

@@ -61,8 +61,8 @@ class GrpcProtocol(Settings):
     """Time for a request to arrive; senders that are slower are asked to try again."""
     max_connections: _Connections = 4096
     """Connections at a time; further ones are closed."""
-    max_concurrent_streams: Annotated[int, Field(ge=1, le=100_000)] = 100
-    """Requests at a time on a connection; senders wait with further ones."""
+    max_concurrent_streams: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Requests at a time on a connection; senders wait with further ones, or are asked to try again."""
     keepalive: Keepalive = Keepalive()
     """Silent connections."""
 

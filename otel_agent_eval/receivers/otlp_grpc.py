@@ -46,7 +46,7 @@ class GrpcLimits:
     """
 
     connections: int = 4096
-    streams: int = 100
+    streams: int = 1000
     handshake_timeout: float = 10.0
     read_timeout: float = 30.0
     idle: float | None = 300.0

@@ -139,8 +139,9 @@ class OtlpHttpReceiver:
         try:
             await self._gate.admit(client, request.headers.get("authorization", ""))
         except Rejection:
-            with contextlib.suppress(Rejection):
-                await self._read(request, keep=False)
+            if "expect" not in request.headers:  # else it waits with the body until it is asked for
+                with contextlib.suppress(Rejection):
+                    await self._read(request, keep=False)
             raise
 
     async def _read(self, request: Request, *, keep: bool = True) -> bytes:

@@ -168,6 +168,13 @@ def test_a_line_that_is_no_user_is_named_without_what_it_holds(line: str) -> Non
     assert "alice" not in str(raised.value)
 
 
+def test_a_file_without_users_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "htpasswd").write_text("# nobody yet\n")
+    with pytest.raises(ValueError, match="htpasswd holds no user"):
+        auth.htpasswd_users("", tmp_path / "htpasswd")
+    assert auth.htpasswd_users(f"alice:{hashed('x')}", tmp_path / "htpasswd")()
+
+
 def test_basic_credentials_are_those_of_now(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("wonder\n")

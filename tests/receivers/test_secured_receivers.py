@@ -242,6 +242,15 @@ async def test_a_large_body_without_credentials_is_neither_kept_nor_a_reset(kept
     assert answer.status_code == 401
 
 
+async def test_a_body_that_waits_to_be_asked_for_is_not_asked_for(kept: Kept) -> None:
+    async with listening("http", kept, gate=bearer_gate()) as endpoint:
+        host, port = endpoint.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /v1/traces HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n")
+        assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 401 ")
+        writer.close()
+
+
 async def test_grpc_asks_for_credentials_before_the_request_has_come(kept: Kept) -> None:
     async with listening("grpc", kept, gate=bearer_gate()) as endpoint, grpc.aio.insecure_channel(endpoint) as channel:
         call = channel.stream_unary(method(Signal.TRACES))()  # begun, with nothing sent

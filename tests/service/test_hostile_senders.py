@@ -1,6 +1,7 @@
 """Whatever senders send: the gateway answers by the specification, goes on, and all other telemetry arrives."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import secrets
@@ -140,6 +141,50 @@ async def test_gzip_bomb_is_refused_and_costs_little(otlp_sink: OtlpSink) -> Non
         assert response.status_code == 413
         assert time.monotonic() - began < 5
         await alive(live, otlp_sink)
+
+
+async def test_flood_of_empty_spans_is_refused_before_it_takes_memory(otlp_sink: OtlpSink) -> None:
+    spans = b"\x12\x00" * (6 << 20)
+    scope = b"\x12" + _varint(len(spans)) + spans
+    flood = b"\x0a" + _varint(len(scope)) + scope
+    async with running(otlp_sink) as live, grpc.aio.insecure_channel(live.grpc) as channel:
+        response = await live.post(flood)
+        assert response.status_code == 413
+        assert b"more than 2000000 spans" in response.content
+        call = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call(gzip.compress(flood))
+        assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        refused = await live.metric("agent_eval_gateway_refused_total", agent_eval_refusal="too_large")
+        await alive(live, otlp_sink)
+    assert refused == 2
+
+
+async def test_silent_connections_do_not_hold_up_others(otlp_sink: OtlpSink) -> None:
+    async with running(otlp_sink) as live, contextlib.AsyncExitStack() as stack:
+        for endpoint in [live.http.removeprefix("http://"), live.grpc] * 200:
+            host, _, port = endpoint.rpartition(":")
+            _, writer = await asyncio.open_connection(host, int(port))
+            stack.callback(writer.close)
+        await alive(live, otlp_sink)
+
+
+async def test_who_sends_too_much_comes_back_later_and_others_do_not_wait(otlp_sink: OtlpSink) -> None:
+    def limited(config: dict[str, Any]) -> None:
+        config["receivers"]["otlp"]["limits"] = {"requests_per_second": 1}
+
+    sent = [span() for _ in range(15)]
+    async with running(otlp_sink, change=limited) as live:
+        answers = [(await live.send(traces(item))).status_code for item in sent]
+        transport = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+        async with httpx.AsyncClient(transport=transport) as other:
+            body = traces(span("of another")).SerializeToString()
+            headers = {"content-type": "application/x-protobuf"}
+            assert (await other.post(f"{live.http}/v1/traces", content=body, headers=headers)).status_code == 200
+        assert set(answers) == {200, 429}
+        await arrived(otlp_sink, Signal.TRACES, answers.count(200) + 1)
+        refused = await live.metric("agent_eval_gateway_refused_total", agent_eval_refusal="throttled")
+    assert refused == answers.count(429)
 
 
 async def test_parents_in_a_circle_do_not_matter(otlp_sink: OtlpSink) -> None:
