@@ -8,8 +8,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from otel_agent_eval.evaluation import Description, Direction, Evaluation, Failed, Interaction, Label, Part, Scored
 from otel_agent_eval.evaluation.costs import Costs
@@ -267,3 +270,79 @@ async def test_what_is_to_be_judged_late_can_be_forgotten() -> None:
         worker.gate.set()
         await busy
     assert late == []
+
+
+class Step(NamedTuple):
+    """Something that happens to the queue: what, and to which of what is there."""
+
+    what: str
+    which: int
+
+
+STEPS = st.builds(
+    Step, st.sampled_from(["admit", "admit", "long", "take", "judge", "give_back", "leave", "late"]), st.integers(0, 50)
+)
+
+
+@given(st.lists(STEPS, max_size=80), st.floats(0.0, 5.0), st.integers(1, 3))
+def test_whatever_happens_the_books_are_right_and_nothing_is_left_behind(
+    steps: list[Step], patience: float, workers: int
+) -> None:
+    asyncio.run(happen(steps, patience, workers))
+
+
+async def happen(steps: list[Step], patience: float, workers: int) -> None:
+    jobs = Jobs(Limits(patience=patience, capacity=10), ORDER, seconds_each(toxicity=0.1, faithfulness=0.5))
+    there: list[Job] = []
+    taken: list[Job] = []
+    for what, which in steps:
+        if what in {"admit", "long"}:
+            there += arriving(jobs, ANSWER if what == "admit" else Interaction(answer="a" * 30_000), workers)
+        elif what == "take":
+            batch = jobs.next_batch(None, workers)
+            long = jobs.next_long(None) if not batch else None
+            taken += [*batch, *([long] if long else [])]
+        elif what in {"judge", "give_back"} and taken:
+            give(jobs, taken, which, judged=what == "judge")
+        elif what in {"leave", "late"} and there:
+            job = there.pop(which % len(there))
+            job.late = (lambda *_: None) if what == "late" else None
+            jobs.leave(job)
+        check_books(jobs)
+    for job in taken:
+        jobs.give_back(job)
+    for job in there:
+        jobs.leave(job)
+    jobs.forget_late()
+    check_books(jobs)
+    assert len(jobs) == 0
+    assert jobs.backlog == 0.0
+    assert jobs._held == 0
+
+
+def arriving(jobs: Jobs, interaction: Interaction, workers: int) -> list[Job]:
+    job = Job(interaction, dict.fromkeys(ORDER, 0.5), None, asyncio.get_running_loop().create_future())
+    admitted = jobs.admit(job)
+    jobs.shed(workers)
+    return [job] if admitted else []
+
+
+def give(jobs: Jobs, taken: list[Job], which: int, *, judged: bool) -> None:
+    """Judge one of the jobs that were taken by the next of its evaluators, or give it back."""
+    job = taken[which % len(taken)]
+    if not judged:
+        taken.remove(job)
+        jobs.give_back(job)
+    elif job.todo:
+        job.results[job.todo[0]] = Scored(score=0.1, label=Label.PASS, threshold=0.5)
+
+
+def check_books(jobs: Jobs) -> None:
+    waiting = Counter[str]()
+    for job in jobs._short.fresh:
+        assert job.todo
+        assert not job.left
+        assert not job.in_work
+        waiting.update(dict.fromkeys(job.todo, job.work))
+    assert +jobs._waiting == waiting
+    assert jobs._held == sum(job.held for job in jobs._all)

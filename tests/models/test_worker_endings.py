@@ -59,6 +59,10 @@ def gone(pid: int) -> bool:
         return True
 
 
+def expendable(pid: int | None) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
 @pytest.mark.parametrize("hang", ["loop", "stopped"])
 async def test_a_child_that_hangs_is_killed_and_replaced_and_its_batch_has_failed(hang: str) -> None:
     endings: list[Ending] = []
@@ -103,6 +107,11 @@ async def test_a_child_that_the_system_kills_at_work_fails_its_batch() -> None:
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGKILL)
         assert await work == [Failed("WorkerKilled")]
+
+
+async def test_where_memory_runs_out_the_system_ends_the_models_before_the_gateway() -> None:
+    async with process(LONG) as worker:
+        assert expendable(worker.pid) > expendable(os.getpid())
 
 
 async def test_an_evaluator_that_wants_too_much_memory_fails_only_its_own() -> None:
