@@ -65,12 +65,10 @@ def check(old: Config, new: Config) -> None:
 
 def needs_restart(old: Config, new: Config) -> list[Path]:
     """Return the keys that differ and are read only at start."""
-    return sorted((path for path in changed(old, new) if not _is_live(path, old, new)), key=path_text)
-
-
-def changed(old: Config, new: Config) -> list[Path]:
-    """Return the keys whose values differ, each the innermost that says it."""
-    return list(_differences(old, new, ()))
+    fixed = [path for path in _differences(old, new, ()) if not _is_live(path, old, new)]
+    if old.memory_limiter != new.memory_limiter:
+        fixed.append(("processors", "memory_limiter"))
+    return sorted(fixed, key=path_text)
 
 
 def same_engine(old: AgentEval, new: AgentEval) -> bool:

@@ -349,6 +349,7 @@ async def test_last_failures_outlive_a_change_of_thresholds_and_counts_begin_ane
     [
         (lambda c: c["service"]["queue"].update(storage="disk", path="/nowhere"), "service.queue.path"),
         (lambda c: c["service"]["telemetry"]["metrics"].update(address="127.0.0.1:1"), "telemetry.metrics.address"),
+        (lambda c: c["processors"]["memory_limiter"].update(limit_mib=5_000), "processors.memory_limiter"),
         (lambda c: c["receivers"]["otlp"].update(metadata_keys=["x-tenant"]), "receivers.otlp.metadata_keys"),
         (
             lambda c: c["receivers"]["otlp"]["protocols"]["grpc"].update(max_recv_msg_size_mib=5),
@@ -357,6 +358,10 @@ async def test_last_failures_outlive_a_change_of_thresholds_and_counts_begin_ane
     ],
 )
 async def test_what_is_read_only_at_start_is_refused(otlp_sink: OtlpSink, change: Change, key: str) -> None:
-    async with running(otlp_sink) as live:
+    def limited(config: dict[str, Any]) -> None:
+        config["processors"]["memory_limiter"] = {"limit_mib": 4_000}
+        config["service"]["pipelines"]["traces"]["processors"].insert(0, "memory_limiter")
+
+    async with running(otlp_sink, change=limited) as live:
         with pytest.raises(ReloadError, match=key):
             await reload(live, change)
