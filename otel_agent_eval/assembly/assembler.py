@@ -159,6 +159,10 @@ class Assembler:
         elif node.view is not None and (not has_content(node) or not (node.released or _has_turns(node))):
             self._joined.setdefault(node, (trace, []))[1].append(event)
 
+    def relieve(self) -> None:
+        """Forget half of the log records that are kept for spans to come: memory is exhausted."""
+        self._logs.halve()
+
     def ready(self, now: float, most: int | None = None) -> list[Candidate]:
         """Hand out the candidates whose wait is over, those of one trace in order of their start.
 

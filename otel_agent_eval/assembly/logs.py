@@ -35,8 +35,7 @@ class Logs:
         kept.events.append(event)
         kept.weight += weight
         self.weight += weight
-        while self.weight > self.limit:
-            self.evicted += len(self._forget_oldest().events)
+        self._evict(self.limit)
 
     def take(self, trace_id: str, span_id: str) -> tuple[EventView, ...]:
         """Hand out the events of a span, in order of time, and forget them."""
@@ -46,10 +45,18 @@ class Logs:
         self.weight -= kept.weight
         return tuple(sorted(kept.events, key=lambda event: event.time))
 
+    def halve(self) -> None:
+        """Forget the older half."""
+        self._evict(self.weight // 2)
+
     def expire(self, now: float) -> None:
         """Forget what was kept long enough."""
         while self._kept and next(iter(self._kept.values())).expires <= now:
             self._forget_oldest()
+
+    def _evict(self, limit: int) -> None:
+        while self.weight > limit:
+            self.evicted += len(self._forget_oldest().events)
 
     def _forget_oldest(self) -> _Kept:
         _, kept = self._kept.popitem(last=False)

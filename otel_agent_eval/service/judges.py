@@ -121,11 +121,13 @@ class Judges:
         return self._let_go(before if before is not engine else None, None)
 
     def relieve(self, level: Level) -> None:
-        """Score nothing more while memory is short; when it is exhausted forget what was to be scored late."""
+        """Score nothing more while memory is short; when it is exhausted forget what only might be of use."""
         if self._engine is not None:
             self._engine.admits = level is Level.ENOUGH
             if level is Level.EXHAUSTED:
                 self._engine.forget_late()
+        if self._line is not None and level is Level.EXHAUSTED:
+            self._line.assembler.relieve()
 
     async def drain(self, seconds: float) -> None:
         """Judge and send all that is held; what is not done within `seconds` leaves as it is."""

@@ -73,6 +73,19 @@ async def test_what_is_ready_to_be_scored_while_memory_is_short_leaves_as_overlo
     assert counted == 1
 
 
+async def test_when_memory_is_exhausted_the_content_kept_for_spans_to_come_is_forgotten_bit_by_bit(
+    otlp_sink: OtlpSink,
+) -> None:
+    async with running(otlp_sink, change=limit, context_wait="60s") as live:
+        for _ in range(8):
+            await live.send(content_log(answer(), "Paris."))
+        hog = b"x" * (int(2.5 * ROOM) * MIB)
+        while await live.metric("agent_eval_gateway_evictions_total", agent_eval_bound="logs") < 7:  # noqa: ASYNC110 (nothing tells)
+            await asyncio.sleep(0.05)
+        del hog
+        await becomes(live, 200)
+
+
 async def test_a_limit_below_what_is_loaded_is_an_error_at_start(otlp_sink: OtlpSink) -> None:
     def too_low(config: dict[str, Any]) -> None:
         limit(config)
