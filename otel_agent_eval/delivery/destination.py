@@ -203,18 +203,8 @@ class Destination:
 
     def _take(self) -> list[Entry]:
         """Take the oldest request and those behind it that can travel with it."""
-        taken = [self._cursor.take()]
-        first, size = taken[0].payload, taken[0].mark.bytes
-        while (following := self._cursor.peek()) is not None:
-            payload = following.payload
-            size += len(payload.body)
-            if (payload.signal, payload.metadata) != (
-                first.signal,
-                first.metadata,
-            ) or size > self._settings.merged_bytes:
-                break
-            taken.append(self._cursor.take())
-        return taken
+        first = self._cursor.take()
+        return [first, *self._cursor.take_like(first, self._settings.merged_bytes - first.mark.bytes)]
 
     async def _deliver(self, entries: list[Entry]) -> None:
         """Send requests as one; where that one is rejected, each alone: one bad request must not cost the others."""

@@ -11,6 +11,7 @@ from otel_agent_eval.journal.record import Damage, Record, read
 from otel_agent_eval.journal.segments import Mark, Segment, Tally, mark_of
 from otel_agent_eval.signals import Payload
 
+_LOOKED_PAST = 100  # records of other signals and metadata
 WINDOW = 8 << 20
 """Bytes that are read ahead, for each reader."""
 
@@ -133,6 +134,23 @@ class Cursor:
         entry = self._ready.popleft()
         self._ready_bytes -= entry.mark.bytes
         return entry
+
+    def take_like(self, first: Entry, most: int) -> list[Entry]:
+        """Give out what comes next of one's signal and metadata, up to `most` bytes; what lies between stays."""
+        like: list[Entry] = []
+        others: list[Entry] = []
+        wanted = (first.payload.signal, first.payload.metadata)
+        while most > 0 and self._ready and len(others) < _LOOKED_PAST:
+            following = self._ready[0]
+            if (following.payload.signal, following.payload.metadata) != wanted:
+                others.append(self.take())
+            elif following.mark.bytes <= most:
+                most -= following.mark.bytes
+                like.append(self.take())
+            else:
+                break
+        self.give_back(others)
+        return like
 
     def give_back(self, entries: Iterable[Entry]) -> None:
         """Take back what was given out and is not done, in its order; it is given out again, before all else."""

@@ -75,17 +75,25 @@ async def test_partial_success_of_merged_requests_is_counted_once() -> None:
     assert stats.items == {(Signal.TRACES, Fate.SENT): 1, (Signal.TRACES, Fate.REJECTED): 2}
 
 
-async def test_tenants_and_signals_are_never_merged_and_the_order_stays() -> None:
+async def test_tenants_and_signals_are_never_merged_and_what_is_alike_stays_in_order() -> None:
     exporter = Picky()
     log = Payload(Signal.LOGS, b"", 1)
     payloads = [request("a", "t1"), request("b", "t1"), request("c", "t2"), log, request("d", "t2")]
     await deliver(exporter, payloads)
     assert [(payload.signal, payload.items, dict(payload.metadata)) for payload in exporter.sent] == [
         (Signal.TRACES, 2, {"x-scope-orgid": "t1"}),
-        (Signal.TRACES, 1, {"x-scope-orgid": "t2"}),
+        (Signal.TRACES, 2, {"x-scope-orgid": "t2"}),
         (Signal.LOGS, 1, {}),
-        (Signal.TRACES, 1, {"x-scope-orgid": "t2"}),
     ]
+    message = ExportTraceServiceRequest.FromString(exporter.sent[1].body)
+    assert [group.scope_spans[0].spans[0].name for group in message.resource_spans] == ["c", "d"]
+
+
+async def test_signals_that_take_turns_travel_together_each() -> None:
+    exporter = Picky()
+    turns = [request("a"), Payload(Signal.LOGS, b"", 1)] * 50
+    await deliver(exporter, turns, SendSettings(workers=1, merged_bytes=1 << 20))
+    assert [(payload.signal, payload.items) for payload in exporter.sent] == [(Signal.TRACES, 50), (Signal.LOGS, 50)]
 
 
 async def test_what_is_merged_stays_below_the_limit_and_a_larger_request_goes_alone() -> None:
