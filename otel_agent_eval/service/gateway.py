@@ -44,8 +44,9 @@ from otel_agent_eval.signals import Signal
 _log = logging.getLogger(__name__)
 
 _RECEIVE_SECONDS, _JUDGE_SECONDS, _KEEP_SECONDS, _DELIVER_SECONDS, _CLOSE_SECONDS = 3.0, 6.0, 2.0, 6.0, 2.0
-"""How long a stop waits for requests in flight, for scores, for the disk, for destinations, and for models:
-orchestrators kill a process that has not ended after 20 or 30 seconds."""
+_CHANGE_SECONDS = 5.0
+"""How long a stop waits for requests in flight, for scores, for the disk, for destinations, for models, and for a
+reload that is not over: orchestrators kill a process that has not ended after 20 or 30 seconds."""
 _SAVE_SECONDS = 1.0
 """How often the times of the last failures are written down: an alert may rest on the newest."""
 
@@ -73,6 +74,7 @@ class Gateway:
         self._judges = Judges(self._passage.leave, self._gateway_metrics.worker_ended)
         self._own: OwnMetrics | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._changing: asyncio.Future[list[None]] | None = None
         self._not_ready = "starting"
         self._status = StatusBoard(
             self._journal, self._delivery, self._judges, self._gateway_metrics.tables, state=lambda: self._not_ready
@@ -146,13 +148,16 @@ class Gateway:
             receiver.signals = serving[place]
         self._config, self._listening = config, listening
         stopping = [receiver.stop(_RECEIVE_SECONDS) for receiver in gone]
-        await asyncio.gather(*changing, *stopping)
+        self._changing = asyncio.ensure_future(asyncio.gather(*changing, *stopping))
+        await asyncio.shield(self._changing)  # a stop meanwhile waits for it
 
     async def stop(self) -> None:
         """Take nothing more, judge and send what is held, wait for the destinations, and stop."""
         self._not_ready = "stopping"
         await asyncio.gather(*(receiver.stop(_RECEIVE_SECONDS) for receiver in self.receivers))
         await self._judges.drain(_JUDGE_SECONDS)
+        if self._changing is not None:
+            await asyncio.wait([self._changing], timeout=_CHANGE_SECONDS)
         await self._judges.close(_CLOSE_SECONDS)
         for task in self._tasks:
             task.cancel()

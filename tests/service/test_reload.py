@@ -167,6 +167,22 @@ def test_under_load_every_acknowledged_span_arrives_once_and_none_is_refused(
     assert labels == {"scored"}
 
 
+def test_a_stop_in_the_middle_of_a_reload_ends_cleanly_with_everything_sent(
+    otlp_sink: OtlpSink, tmp_path: Path
+) -> None:
+    with process(otlp_sink, tmp_path) as gateway:
+        slow = answer("sleep 2 rude")
+        assert gateway.send(traces(slow)) == 200
+        gateway.config["processors"]["agent_eval"]["evaluators"] = {"documents": {}}
+        gateway.file.write_text(yaml.safe_dump(gateway.config))
+        gateway.popen.send_signal(signal.SIGHUP)
+        gateway.popen.terminate()
+        assert gateway.popen.wait(30) == 0
+    assert [item.span_id for item in otlp_sink.spans()] == [slow.span_id]
+    assert own(otlp_sink.spans()[0])["agent_eval.label"] == "fail"
+    assert "Traceback" not in gateway.log.read_text()
+
+
 def test_a_wrong_configuration_is_told_in_one_line_and_the_old_one_goes_on(otlp_sink: OtlpSink, tmp_path: Path) -> None:
     def mistake(config: dict[str, Any]) -> None:
         config["processors"]["agent_eval"]["evaluators"]["rudeness"] = {"threshold": 7}
