@@ -1,0 +1,74 @@
+"""What guards the edges, made from a configuration."""
+
+import resource
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+from support.gateway import configuration
+
+from otel_agent_eval.config import Config, loads
+from otel_agent_eval.receivers import BulkLimits, GrpcLimits, HttpLimits
+from otel_agent_eval.service import edges
+
+
+def config_of(protocols: Mapping[str, Any] | None = None, **receiver: Any) -> Config:
+    made = configuration({"console": {}})
+    for protocol, settings in (protocols or {}).items():
+        made["receivers"]["otlp"]["protocols"][protocol] |= settings
+    made["receivers"]["otlp"] |= receiver
+    return loads(yaml.safe_dump(made), "test", {}).config
+
+
+def test_without_settings_limits_are_those_of_the_receivers() -> None:
+    receiver = config_of().receivers["otlp"]
+    grpc, http = receiver.protocols.grpc, receiver.protocols.http
+    assert grpc is not None
+    assert http is not None
+    assert edges.grpc_limits(grpc) == GrpcLimits()
+    assert edges.http_limits(http) == HttpLimits()
+    assert edges.bulk_limits(receiver) == BulkLimits()
+
+
+def test_nobody_is_asked_anything_unless_that_is_configured() -> None:
+    config = config_of()
+    receiver = config.receivers["otlp"]
+    assert receiver.protocols.grpc is not None
+    assert edges.gate(config, receiver.protocols.grpc, edges.meter(receiver)) is None
+
+
+def test_settings_reach_the_limits() -> None:
+    config = config_of(
+        protocols={
+            "grpc": {"max_connections": 7, "keepalive": {"server_parameters": {"max_connection_age": "1h"}}},
+            "http": {"read_header_timeout": "3s", "max_connections_per_client": 5, "max_buffered_bytes": "2MiB"},
+        },
+        limits={"max_items": 10, "max_decompression_ratio": 100, "bytes_per_second": "1MiB"},
+    )
+    receiver = config.receivers["otlp"]
+    grpc, http = receiver.protocols.grpc, receiver.protocols.http
+    assert grpc is not None
+    assert http is not None
+    options = dict(edges.grpc_limits(grpc).options())
+    assert options["grpc.max_allowed_incoming_connections"] == 7
+    assert options["grpc.max_connection_age_ms"] == 3_600_000
+    limits = edges.http_limits(http)
+    assert (limits.header_timeout, limits.connections_per_client, limits.buffered_bytes) == (3.0, 5, 2 << 20)
+    assert edges.bulk_limits(receiver) == BulkLimits(items=10, ratio=100)
+    assert edges.gate(config, http, edges.meter(receiver)) is not None
+
+
+@pytest.fixture
+def _low_file_limit() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("_low_file_limit")
+def test_as_many_files_may_be_open_as_the_system_allows() -> None:
+    edges.raise_file_limit()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert soft == hard
