@@ -85,7 +85,7 @@ def _config() -> Config:
         text = text.replace(f"127.0.0.1:{port}", "127.0.0.1:0")
     text = text.replace("mode: annotate", f"mode: annotate\n    score_deadline: {_LONGEST_WAIT}s")
     text += "  queue: {storage: memory}\n"
-    text += '  telemetry: {metrics: {address: "127.0.0.1:0", last_failure_file: null}}\n'
+    text += '  telemetry: {metrics: {address: "127.0.0.1:0", last_failure_file: null}, logs: {level: warn}}\n'
     return loads(text, DEFAULTS, {}).config
 
 
