@@ -183,8 +183,9 @@ def _series() -> Iterator[str]:
     yield from _text("    (combinations + 2) x evaluators x (score edges + 3 + 2 x endings + 2)", width=0)
     yield from _text(
         f"series, with {len(ENDINGS)} endings (scored pass or fail, skipped for {len(Reason)} reasons, failed), and a",
-        "few dozen more for each evaluator and destination. With the defaults, four evaluators and no thresholds",
-        f"beside the edges that is {_example(limits):,}; ten combinations make {_example(Limits(combinations=10)):,}.",
+        "few dozen more for each evaluator, 132 for each destination of three signals, and some 150 more. With the",
+        f"defaults, four evaluators and no thresholds beside the edges that is {_example(limits):,}; ten combinations",
+        f"make {_example(Limits(combinations=10)):,}.",
     )
 
 

@@ -9,7 +9,7 @@ from otel_agent_eval.annotation.result import JudgedSpan
 from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Scored, Skipped
 
 MOST_SIGHTINGS = 20_000
-"""Spans that are remembered; some 300 bytes each."""
+"""Spans that are remembered; some 600 bytes each."""
 
 Key = tuple[str, str]
 """Trace id and span id, in hex."""

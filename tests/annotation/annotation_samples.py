@@ -7,6 +7,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otel_agent_eval.annotation.answer_metrics import AnswerMetrics, AnswerMetricsOptions
+from otel_agent_eval.annotation.collector import collector_tables
 from otel_agent_eval.annotation.dimensions import Limits
 from otel_agent_eval.annotation.gateway_metrics import GatewayMetrics
 from otel_agent_eval.annotation.otlp import Moment, metrics_request
@@ -122,7 +123,7 @@ class Metrics:
         self._pushed = 0
 
     def page(self, accept: str = "") -> tuple[bytes, str]:
-        return page((*self.answers.tables, *self.gateway.tables), accept)
+        return page((*self.answers.tables, *self.gateway.tables, *collector_tables(self.gateway.tables)), accept)
 
     def push(self) -> ExportMetricsServiceRequest:
         moment = Moment(self._start, self._clock(), self._pushed)

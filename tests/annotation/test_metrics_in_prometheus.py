@@ -135,3 +135,11 @@ def test_prometheus_sees_scores_the_first_failure_and_the_way_to_its_trace(
     assert {"trace_id": TRACE_ID, "span_id": SPAN_ID} in [exemplar["labels"] for exemplar in exemplars]
     (up,) = prometheus.get("targets")["activeTargets"]
     assert (up["health"], up["lastError"]) == ("up", "")
+
+
+def test_prometheus_sees_what_an_alert_for_collectors_asks_for(metrics: Metrics, prometheus: Prometheus) -> None:
+    metrics.gateway.capacity("otlp/tempo", 1000)
+    metrics.gateway.queue("otlp/tempo", size=900, age=1.0, dead_letters=0)
+    full = "otelcol_exporter_queue_size / on (exporter) otelcol_exporter_queue_capacity > 0.8"
+    assert prometheus.wait_for(full) == 0.9
+    assert prometheus.wait_for('otelcol_exporter_sent_spans_total{exporter="otlp/tempo"} == 0') == 0

@@ -4,6 +4,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_cla
 
 from otel_agent_eval.annotation import catalogue
 from otel_agent_eval.annotation.catalogue import Bound, Drop, Lack, Refusal, Transport
+from otel_agent_eval.annotation.collector import TRANSLATIONS
 from otel_agent_eval.signals import Signal
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,*/*;q=0.1"
@@ -31,7 +32,8 @@ def test_both_pages_hold_the_same_series() -> None:
 
 def test_the_page_describes_every_metric_of_the_catalogue() -> None:
     families = {family.name: family for family in parse_openmetrics(new_metrics().page(OPENMETRICS)[0].decode())}
-    assert list(families) == [metric.prometheus for metric in catalogue.METRICS]
+    metrics = [*catalogue.METRICS, *(translation.metric for translation in TRANSLATIONS)]
+    assert list(families) == [metric.prometheus for metric in metrics]
     for metric in catalogue.METRICS:
         assert families[metric.prometheus].type == metric.instrument
         assert families[metric.prometheus].documentation == metric.description
