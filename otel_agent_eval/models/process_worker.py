@@ -12,7 +12,6 @@ from otel_agent_eval.evaluation import Description, Interaction
 from otel_agent_eval.evaluation.worker import GIVEN_SECONDS, Ended, Ending, Verdicts
 from otel_agent_eval.models.child import Child, ChildEnded, Order
 from otel_agent_eval.models.loading import Load
-from otel_agent_eval.models.runtime import ModelError
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -26,7 +25,7 @@ class Backoff:
 
     HEALTHY = 10.0
     """Seconds that a process must have lived to count as one that did well."""
-    FIRST, MOST = 0.5, 30.0
+    FIRST, MOST = 0.5, 10.0
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -144,9 +143,10 @@ class ProcessWorker:
             await asyncio.sleep(pause)
             try:
                 await self.start()
-            except ModelError as error:
+            except Exception as error:  # noqa: BLE001 (whatever keeps it from starting, it is tried again)
                 pause = self._backoff.after(0.0)
-                _log.error("a model worker does not start again", extra={"error": str(error), "again_in": pause})
+                fields = {"error_type": type(error).__name__, "restart_in_seconds": pause}
+                _log.error("a model worker does not start again", extra=fields)
         _log.info("a model worker has started again")
 
     async def _off_loop(self, call: Callable[[], _T]) -> _T:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from model_workers import load_echo
+from model_workers import load_echo, load_if_there
 from support.processes import wait_until
 
 from otel_agent_eval.evaluation import Evaluation, Failed, Interaction, Scored
@@ -179,6 +179,25 @@ async def test_a_thread_that_hangs_is_waited_for_and_gets_nothing_until_it_is_ba
 
 def test_a_child_that_did_well_is_replaced_at_once_and_others_after_ever_longer() -> None:
     backoff = Backoff()
-    assert [backoff.after(1.0) for _ in range(9)] == [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert [backoff.after(1.0) for _ in range(9)] == [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
     assert backoff.after(Backoff.HEALTHY) == 0.0
     assert backoff.after(1.0) == 0.5
+
+
+async def test_what_keeps_a_new_child_from_starting_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    missing = tmp_path / "missing"
+    monkeypatch.setenv("NEEDED", str(missing))
+    missing.touch()
+    worker = ProcessWorker(load_if_there)
+    await worker.start()
+    missing.unlink()
+    assert await judge(worker, "die") == [Failed("WorkerCrashed")]
+    while not any("does not start again" in record.message for record in caplog.records):  # noqa: ASYNC110 (nothing tells)
+        await asyncio.sleep(0.01)
+    assert worker.down is Ending.CRASHED
+    missing.touch()
+    await worker.ready()
+    assert isinstance((await judge(worker, "a"))[0], Scored)
+    await worker.close()
