@@ -32,7 +32,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **_fields(record),
         }
-        return json.dumps(line | _place(record), default=str, ensure_ascii=False)
+        text = json.dumps(line | _place(record), default=str, ensure_ascii=False)
+        return text if text.isprintable() else json.dumps(line | _place(record), default=str)
 
 
 class ConsoleFormatter(logging.Formatter):

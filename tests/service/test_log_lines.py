@@ -7,7 +7,7 @@ import pytest
 
 from otel_agent_eval.service.log_format import ConsoleFormatter, JsonFormatter
 
-FORGED = "shop\n2026-01-01T00:00:00.000Z error   all is lost\x1b[2J\r"
+FORGED = "shop\n2026-01-01T00:00:00.000Z error   all is lost\x1b[2J\r\x9b2J\u2028"
 
 
 @pytest.mark.parametrize("formatter", [ConsoleFormatter(), JsonFormatter()])
