@@ -52,6 +52,7 @@ class FakeWorker:
     to_come: int = 0
     batches: list[tuple[str, list[str]]] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    at_gate: int = 0
     broken: Callable[[], list[Evaluation]] | None = None
     down: Ending | None = None
 
@@ -62,6 +63,7 @@ class FakeWorker:
     async def submit(self, name: str, batch: Sequence[Interaction]) -> Verdicts:
         self.batches.append((name, [interaction.answer for interaction in batch]))
         await asyncio.sleep(0)
+        self.at_gate += 1
         await self.gate.wait()
         if self.broken is not None:
             return Verdicts(self.broken(), 0.0)
@@ -252,8 +254,12 @@ async def test_at_its_deadline_it_answers_with_what_there_is_and_the_rest_comes_
     async with running(worker) as engine:
         worker.gate.clear()
         decisions = {"length": 0.5, "other": 0.5}
-        asyncio.get_running_loop().call_later(0.02, lambda: (worker.gate.set(), worker.gate.clear()))
-        found = await engine.evaluate(answer(1), decisions, 0.1, late.__setitem__)
+        asked = asyncio.create_task(engine.evaluate(answer(1), decisions, 1, late.__setitem__))
+        while not worker.at_gate:  # noqa: ASYNC110 (the worker tells of no end)
+            await asyncio.sleep(0)
+        worker.gate.set()
+        worker.gate.clear()
+        found = await asked
         assert isinstance(found["length"], Scored)
         assert found["other"] == Skipped(Reason.DEADLINE)
         assert late == {}
