@@ -152,7 +152,8 @@ class Engine:
 
     async def _judge_batch(self, worker: Worker, batch: list[Job]) -> None:
         """Judge jobs by one evaluator after the other, until something more urgent waits."""
-        for name in sorted({name for job in batch for name in job.todo}, key=self._jobs.rank):
+        names = dict.fromkeys(name for job in batch for name in job.todo)
+        for name in sorted(names, key=self._jobs.rank):
             jobs = [job for job in batch if name in job.todo and job.wanted]
             if jobs:
                 await self._ask(name, jobs, worker.submit(name, [job.interaction for job in jobs]))
