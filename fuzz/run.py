@@ -1,8 +1,8 @@
 """Fuzzes the parts that read what others send: `python fuzz/run.py --seconds 60 [TARGET ...]`.
 
-Each target runs under atheris (`pip install -e .[fuzz]`), which mutates the inputs of `corpus/` and keeps what reaches new
-code in a folder that is thrown away. What it finds wrong is written to `findings/`, one file an input; `python
-fuzz/run.py --replay FILE TARGET` runs it again. `--grow` adds to the corpus what reached new code.
+Each target runs under atheris (`pip install -e .[fuzz]`), which mutates the inputs of `corpus/` and keeps what reaches
+new code in a folder that is thrown away; `--grow` adds it to the corpus. What is found wrong is written to `findings/`,
+one file an input, and `--replay FILE TARGET` runs it again.
 """
 
 import argparse
