@@ -43,7 +43,8 @@ Row = dict[str, Any]
 
 def installed() -> list[Wanted]:
     """Return the runtimes that can be measured here."""
-    return [name for name in get_args(Wanted) if name != "auto" and importlib.util.find_spec(name)]
+    needed = {name: (name,) for name in get_args(Wanted) if name != "auto"} | {"torch": ("torch", "onnx")}
+    return [name for name, packages in needed.items() if all(map(importlib.util.find_spec, packages))]
 
 
 def numpy_peak(size: int = 1536, rounds: int = 6) -> float:
