@@ -32,7 +32,7 @@ ANSWERS_A_DAY = (10, 1_000, 100_000)
 SEGMENTS = 5
 HEALTHY = 0.02
 SEVERE = (0, 6502)
-"""Benign answers that built-in toxicity 2 scores 0.8 or more (benchmarks/error_rates.py --severe 0.8), and how many."""
+"""Benign answers that built-in toxicity 3 scores 0.8 or more (benchmarks/error_rates.py --severe 0.8), and how many."""
 GOOD_DETECTOR = ErrorRates(ErrorCounts(bad=1000, bad_flagged=900, good=10_000, good_flagged=300))
 ON_OTHER_ANSWERS = ErrorRates(ErrorCounts(bad=234, bad_flagged=186, good=115, good_flagged=48))
 """What built-in faithfulness 2 does on WiCE (docs/quality.md): it flags good answers oftener than the rules expect."""
