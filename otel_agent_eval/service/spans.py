@@ -17,7 +17,7 @@ _SILENT = 20_000
 """Spans that left without content, for which log records may still come."""
 _COUNTED = 50_000
 """Answers of before a restart that are not counted again when they are sent again."""
-_JUDGED = 10_000
+_JUDGED = 4_000
 """Spans whose verdict is kept for when they are sent again: a sender that missed its answer does so within seconds."""
 
 
@@ -54,6 +54,7 @@ class Spans:
         self._silent: OrderedDict[Key, Pending] = OrderedDict()
         self._judged: OrderedDict[Key, tuple[int, JudgedSpan]] = OrderedDict()
         self._counted: OrderedDict[Key, int] = OrderedDict()
+        self._no_resource = Resource()  # one for all: a span's own is written on events only
         self.held_bytes = 0
         self.sightings = Sightings()
 
@@ -105,7 +106,7 @@ class Spans:
         return self._silent.pop(key, None)
 
     def remember_judged(self, pending: Pending, judged: JudgedSpan) -> None:
-        """Keep a verdict, without the texts it is about, for when the span is sent again."""
+        """Keep a verdict, without the texts it is about and the resource, for when the span is sent again."""
         self.sightings.judged(pending.key, judged)
         candidate = judged.candidate
         kept = replace(
@@ -116,7 +117,7 @@ class Spans:
                 for interaction in candidate.interactions
             ),
         )
-        self._judged[pending.key] = (pending.digest, replace(judged, candidate=kept))
+        self._judged[pending.key] = (pending.digest, replace(judged, candidate=kept, resource=self._no_resource))
         if len(self._judged) > _JUDGED:
             self._judged.popitem(last=False)
 
