@@ -17,6 +17,7 @@ from otel_agent_eval.models.loading import Load, load_by_name
 from otel_agent_eval.models.runtime import ModelError
 
 _STOP_SECONDS = 2.0
+_MOMENT = 0.005
 _OOM_SCORE: Final = Path("/proc/self/oom_score_adj")
 _EXPENDABLE: Final = "500"
 """Of 1000: where memory runs out the system ends the models, which can be loaded again, before the gateway."""
@@ -100,11 +101,15 @@ class Child:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+        until = time.monotonic() + _STOP_SECONDS
+        while self._process.exitcode is None and time.monotonic() < until:  # another thread is just taking it down
+            time.sleep(_MOMENT)
         self.exit_code = self._process.exitcode
         killed = Ending.KILLED if self.exit_code == -signal.SIGKILL else Ending.CRASHED
         with self._closing:
             self._ending = Ending.STUCK if self._stuck else killed
-            self._process.close()
+            if self.exit_code is not None:
+                self._process.close()
         atexit.unregister(self.kill)
         return self._ending
 

@@ -4,8 +4,8 @@ import asyncio
 import ctypes
 import gc
 import logging
-import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
@@ -110,8 +110,7 @@ def memory_in_use() -> int:
 
     What is only mapped from files (libraries) does not count: the system reads it again when it must.
     """
-    children = (child.pid for child in multiprocessing.active_children())
-    return sum(map(_held_by, (os.getpid(), *(pid for pid in children if pid is not None))))
+    return sum(map(_held_by, (os.getpid(), *_children())))
 
 
 def give_memory_back() -> None:
@@ -128,6 +127,16 @@ def memory_of_machine(root: Path = _ROOT) -> int:
     `root` is where `proc` and `sys` are.
     """
     return min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *_limits_of_groups(root)])
+
+
+def _children() -> Iterator[int]:
+    """Yield the processes that this one has started, by the thread that did."""
+    for thread in threading.enumerate():
+        try:
+            children = Path(f"/proc/self/task/{thread.native_id}/children").read_text(encoding="ascii")
+        except OSError:  # it has just ended, or this is not Linux
+            continue
+        yield from map(int, children.split())
 
 
 def _held_by(pid: int) -> int:

@@ -1,10 +1,12 @@
 """What happens when an evaluator hangs, or the process that holds it is killed."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -201,3 +203,27 @@ async def test_what_keeps_a_new_child_from_starting_is_tried_again(
     await worker.ready()
     assert isinstance((await judge(worker, "a"))[0], Scored)
     await worker.close()
+
+
+async def test_a_child_is_replaced_though_others_look_after_children_at_the_same_time() -> None:
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            multiprocessing.active_children()  # takes down what has ended, as every start of a process does
+
+    thread = threading.Thread(target=look)
+    endings: list[Ending] = []
+    async with process(LONG, endings) as worker:
+        thread.start()
+        try:
+            for count in (1, 2):
+                assert worker.pid is not None
+                os.kill(worker.pid, signal.SIGKILL)
+                while len(endings) < count:  # noqa: ASYNC110 (nothing tells)
+                    await asyncio.sleep(0.01)
+                await worker.ready()
+        finally:
+            done.set()
+            thread.join()
+    assert endings == [Ending.KILLED] * 2

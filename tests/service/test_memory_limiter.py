@@ -2,11 +2,14 @@
 
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.processes import wait_until
 
 from otel_agent_eval.config.memory_limiter import MemoryLimiter as Settings
 from otel_agent_eval.service.memory import (
@@ -151,3 +154,13 @@ def test_without_control_groups_it_is_all_of_the_machine(tmp_path: Path) -> None
 )
 def test_limits_are_the_collectors(given_keys: dict[str, int], soft: int, hard: int) -> None:
     assert Settings(**given_keys).bounds(1000 * MIB) == (soft * MIB, hard * MIB)  # type: ignore[arg-type]  # a mapping of both kinds of keys
+
+
+def test_the_memory_of_child_processes_counts(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    held = f"import pathlib, sys; held = b'x' * ({64 * MIB}); pathlib.Path({str(ready)!r}).touch(); sys.stdin.read()"
+    before = memory_in_use()
+    with subprocess.Popen([sys.executable, "-c", held], stdin=subprocess.PIPE) as child:
+        wait_until(ready.exists, 30, "start of the child")
+        assert memory_in_use() - before > 60 * MIB
+        child.kill()
