@@ -1,6 +1,7 @@
 """What happens when an evaluator hangs, or the process that holds it is killed."""
 
 import asyncio
+import itertools
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ from support.processes import wait_until
 
 from otel_agent_eval.evaluation import Evaluation, Failed, Interaction, Scored
 from otel_agent_eval.evaluation.worker import Ending, Worker
+from otel_agent_eval.models.child import Child
 from otel_agent_eval.models.process_worker import Backoff, ProcessWorker
 from otel_agent_eval.models.worker import ThreadWorker
 
@@ -26,6 +28,7 @@ ORPHAN = """
 import asyncio, os, sys
 from model_workers import load_echo
 from otel_agent_eval.evaluation import Interaction
+from otel_agent_eval.models.child import Child
 from otel_agent_eval.models.process_worker import ProcessWorker
 
 async def main():
@@ -227,3 +230,15 @@ async def test_a_child_is_replaced_though_others_look_after_children_at_the_same
             done.set()
             thread.join()
     assert endings == [Ending.KILLED] * 2
+
+
+def test_how_a_child_ended_is_known_though_another_thread_takes_it_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = Child(load_echo)
+    child.wait_loaded()
+    os.kill(child.pid, signal.SIGKILL)
+    popen = child._process._popen  # type: ignore[attr-defined]  # typeshed leaves it out
+    poll, looks = popen.poll, itertools.count()
+    # Another thread has the exit code, and has not noted it yet.
+    monkeypatch.setattr(popen, "poll", lambda *flag: poll(*flag) if next(looks) > 10 else None)
+    assert child.end() is Ending.KILLED
+    assert child.exit_code == -signal.SIGKILL
