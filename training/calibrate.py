@@ -3,6 +3,7 @@
 # ruff: noqa: ANN401, E501 (numbers of several shapes; table of sources)
 
 import argparse
+import hashlib
 import json
 import random
 from pathlib import Path
@@ -61,6 +62,10 @@ def main() -> None:
         "max_tokens": 512,
         "base": "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)",
         "trained_on": _sources("toxicity" in heads),
+        "sha256": {
+            name: hashlib.sha256((options.model / name).read_bytes()).hexdigest()
+            for name in ("model.onnx", "tokenizer.json")
+        },
         "heads": heads,
     }
     (options.model / "model.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")

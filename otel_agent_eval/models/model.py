@@ -1,5 +1,6 @@
 """A model with its tokenizer and its card: windows of tokens in, what its outputs say of them out."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ def load_model(folder: Path, threads: int | None = None, runtime: Wanted = "auto
     `threads` is the number of cores to use; by default all that this process may.
     """
     card = read_card(folder)
+    _check(folder, card.get("sha256", {}))
     threads = threads or available_cores()
     loaded = load_runtime(folder / "model.onnx", threads, runtime)
     model = Model(loaded, Tokenizer(folder / "tokenizer.json"), card["heads"], str(card["version"]), threads)
@@ -56,6 +58,19 @@ def load_model(folder: Path, threads: int | None = None, runtime: Wanted = "auto
         reason = f"its last token makes a run fail ({type(error).__name__})"
         raise ModelError(f"{folder / 'tokenizer.json'} does not belong to model.onnx: {reason}") from error
     return model
+
+
+def _check(folder: Path, digests: Mapping[str, str]) -> None:
+    """Compare files with their digests: a changed weight would only change scores. Raises `ModelError`."""
+    for name, digest in digests.items():
+        path = folder / name
+        try:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+        if found != digest:
+            raise ModelError(f"{path} is damaged, or of another model than model.json: its digest differs")
 
 
 def read_card(folder: Path) -> dict[str, Any]:

@@ -71,6 +71,15 @@ def test_a_damaged_file_is_named_in_one_clear_error(folder: Path, name: str, dam
         load_model(folder, threads=1)
 
 
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+def test_a_file_with_one_changed_byte_is_damaged(folder: Path, name: str) -> None:
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ModelError, match=rf"{name} is damaged, or of another model"):
+        load_model(folder, threads=1)
+
+
 def test_a_card_without_heads_is_refused(folder: Path) -> None:
     (folder / "model.json").write_text(json.dumps({"version": 1}))
     with pytest.raises(ModelError, match="heads"):
@@ -90,6 +99,9 @@ def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
     tokenizer = json.loads(path.read_text("utf-8"))
     tokenizer["model"]["vocab"] |= {f"word{i}": 40_000 + i for i in range(60_000)}
     path.write_text(json.dumps(tokenizer), "utf-8")
+    card = json.loads((folder / "model.json").read_text("utf-8"))
+    del card["sha256"]
+    (folder / "model.json").write_text(json.dumps(card), "utf-8")
     with pytest.raises(ModelError, match=r"tokenizer\.json does not belong to model\.onnx"):
         load_model(folder, threads=1)
 
