@@ -12,13 +12,12 @@ from collections.abc import Callable, Collection, Sequence
 from otel_agent_eval.delivery.dead_letters import DeadLetters
 from otel_agent_eval.delivery.settings import RetrySettings, SendSettings
 from otel_agent_eval.delivery.split import halves
-from otel_agent_eval.delivery.stats import DestinationStats, Fate, LastError
+from otel_agent_eval.delivery.stats import DestinationStats, Fate
+from otel_agent_eval.delivery.troubles import Troubles
 from otel_agent_eval.exporters.exporter import Exporter, ExportError, Oversized, Permanent, Retryable, Unsupported
 from otel_agent_eval.journal import Cursor, Entry
 from otel_agent_eval.signals import Payload, Signal
 
-_ASK_AGAIN_AFTER = 300.0  # seconds; a signal that was not taken once may be after the destination's next upgrade
-_WARN_EVERY = 60.0  # seconds, of the same trouble
 _LAST_CHANCES_EVERY = 1.0  # seconds, while stopping
 _PARK_AGAIN_AFTER = 1.0
 _LINGER = 0.05
@@ -78,15 +77,11 @@ class Destination:
         self._resume_at = 0.0
         self._taking = asyncio.Lock()
         self._lingered = dict.fromkeys(Signal, -math.inf)  # what was there by then goes
-        self._off_until: dict[Signal, float] = {}
         self._items: Counter[tuple[Signal, Fate]] = Counter()
         self._retries = 0
         self._tried_at: dict[object, float] = {}
         self._parked = 0
-        self._last_error: LastError | None = None
-        self._warned_at = 0.0
-        self._given_up = 0
-        self._next_report = 0.0
+        self._troubles = Troubles(exporter.name, clock)
         self._workers: list[asyncio.Task[None]] = []
         self._sending: set[asyncio.Task[None]] = set()
         self._leaving = False
@@ -99,7 +94,7 @@ class Destination:
 
     def takes(self, signal: Signal) -> bool:
         """Whether requests of a signal are for this destination, and not in vain."""
-        return signal in self.signals and not self._is_off(signal)
+        return signal in self.signals and not self._troubles.is_off(signal)
 
     def pass_by(self, payload: Payload) -> None:
         """Count a request that is not put in the queue, for the destination does not take its signal."""
@@ -152,10 +147,10 @@ class Destination:
             retries=self._retries,
             next_retry=max(0.0, min(self._tried_at.values()) - self._clock()) if self._tried_at else None,
             dead_letters=self._parked,
-            last_error=self._last_error,
+            last_error=self._troubles.last_error,
             removed=self._leaving,
             signals=self.signals,
-            unsupported=frozenset(signal for signal in self._off_until if self._is_off(signal)),
+            unsupported=self._troubles.unsupported,
         )
 
     async def count_dead_letters(self) -> None:
@@ -239,7 +234,7 @@ class Destination:
 
     async def _park(self, payload: Payload, reason: str) -> None:
         """Put a request aside that will never be taken."""
-        self._give_up(payload, Fate.REJECTED)
+        self._troubles.gave_up(payload, Fate.REJECTED)
         while self._dead_letters is not None:
             try:
                 await asyncio.to_thread(self._dead_letters.park, self.name, payload, reason)
@@ -262,7 +257,7 @@ class Destination:
         while True:
             if self._leaving and attempt:
                 raise _Leaving
-            if self._is_off(signal):
+            if self._troubles.is_off(signal):
                 return 0, Fate.UNSUPPORTED
             if (pause := self._resume_at - self._clock()) > 0:
                 await self._sleep(pause)
@@ -270,17 +265,17 @@ class Destination:
                 return await self._exporter.export(payload), Fate.SENT
             except Permanent as error:
                 if isinstance(error, Unsupported) and signal is not Signal.TRACES:
-                    self._switch_off(signal, error.kind)  # without traces a destination is broken, not limited
+                    self._troubles.switch_off(signal, error.kind)  # without traces a destination is broken, not limited
                     continue
-                self._fail(error.kind)
+                self._troubles.failed(error.kind)
                 raise
             except Exception as error:  # noqa: BLE001 (a fault of the exporter must not cost data: it is tried again)
                 asked = error.retry_after if isinstance(error, Retryable) else None
-                self._fail(error.kind if isinstance(error, ExportError) else type(error).__name__)
+                self._troubles.failed(error.kind if isinstance(error, ExportError) else type(error).__name__)
             wait = self._retry.wait(attempt, asked, self._rng)
             limit = self._retry.max_elapsed_time
             if not self._retry.enabled or (limit and self._clock() - since + wait > limit):
-                self._give_up(payload, Fate.EXPIRED)
+                self._troubles.gave_up(payload, Fate.EXPIRED)
                 return 0, Fate.EXPIRED
             if asked is not None:  # it asked all of us to wait, not only this request
                 self._resume_at = max(self._resume_at, self._clock() + wait)
@@ -313,40 +308,3 @@ class Destination:
         self._items[signal, fate] += items
         if self._observe is not None:
             self._observe(self.name, signal, fate, items)
-
-    def _fail(self, kind: str) -> None:
-        now = self._clock()
-        if self._last_error is None or self._last_error.kind != kind or now - self._warned_at > _WARN_EVERY:
-            self._warned_at = now
-            _log.warning("the destination did not take a request", extra={"destination": self.name, "error": kind})
-        self._last_error = LastError(kind, time.time())
-
-    def _give_up(self, payload: Payload, fate: Fate) -> None:
-        """Say what will never arrive: at once, then once a minute for all that were given up since."""
-        self._given_up += payload.items
-        now = self._clock()
-        if now < self._next_report:
-            return
-        _log.error(
-            "requests were given up",
-            extra={
-                "destination": self.name,
-                "signal": payload.signal.value,
-                "items": self._given_up,
-                "reason": fate.value,
-                "error": self._last_error.kind if self._last_error else "",
-            },
-        )
-        self._given_up, self._next_report = 0, now + _WARN_EVERY
-
-    def _is_off(self, signal: Signal) -> bool:
-        return self._off_until.get(signal, 0.0) > self._clock()
-
-    def _switch_off(self, signal: Signal, kind: str) -> None:
-        if signal not in self._off_until:
-            _log.warning(
-                "the destination does not take this signal; it gets no more of it",
-                extra={"destination": self.name, "signal": signal.value, "error": kind},
-            )
-        self._off_until[signal] = self._clock() + _ASK_AGAIN_AFTER
-        self._last_error = LastError(kind, time.time())
