@@ -12,7 +12,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from otel_agent_eval.conventions.content import EXCEPTION_EVENT, ContentNames
+from otel_agent_eval.conventions.content import EXCEPTION_EVENT, FAILED_BY, ContentNames
 from otel_agent_eval.processors.redaction_rules import Action, Bearer, Decisions, Hasher, RedactionRules
 from otel_agent_eval.processors.redaction_text import MASK, TextRedactor
 from otel_agent_eval.signals import REQUEST_TYPES, Payload
@@ -70,8 +70,7 @@ class Redactor:
     def _span(self, span: Span, bearer: Bearer) -> None:
         span.name = self._part("span.name", span.name)
         if span.status.message:
-            failed = bearer is Bearer.AGENT or any(event.name == EXCEPTION_EVENT for event in span.events)
-            of_kind = self._rules.exceptions if failed else Action.KEEP
+            of_kind = self._rules.exceptions if bearer is Bearer.AGENT or _failed(span) else Action.KEEP
             span.status.message = self._part("span.status.message", span.status.message, of_kind)
         self._attributes(span.attributes, bearer)
         for event in span.events:
@@ -170,7 +169,28 @@ class Redactor:
         if any(pair.key == "event.name" and marks(pair.value.string_value) for pair in record.attributes):
             return True
         body = {pair.key: pair.value for pair in record.body.kvlist_value.values}
-        if "role" in body or any(map(marks, body)):
-            return True
         sides = (body[key].kvlist_value.values for key in ("input", "output") if key in body)
-        return any(pair.key == "messages" for side in sides for pair in side)
+        if "role" in body or any(pair.key == "messages" for side in sides for pair in side):
+            return True
+        return self._is_marked(record.body)
+
+    def _is_marked(self, value: AnyValue) -> bool:
+        """Say whether a name that marks agents stands anywhere inside of a value, in JSON of texts included."""
+        match value.WhichOneof("value"):
+            case "kvlist_value":
+                pairs = value.kvlist_value.values
+                return any(self._names.marks(pair.key) or self._is_marked(pair.value) for pair in pairs)
+            case "array_value":
+                return any(map(self._is_marked, value.array_value.values))
+            case "string_value":
+                return '"gen_ai.' in value.string_value
+            case "bytes_value":
+                return b'"gen_ai.' in value.bytes_value
+        return False
+
+
+def _failed(span: Span) -> bool:
+    """Say whether a span records an exception, which its status message then quotes."""
+    return any(event.name == EXCEPTION_EVENT for event in span.events) or any(
+        pair.key.startswith(FAILED_BY) for pair in span.attributes
+    )

@@ -23,6 +23,24 @@ _STRINGS_AND_NUMBERS: Final = re.compile(rf"{_QUOTED}|-?\d[\d.eE+-]{{5,}}", re.D
 _CUT_ESCAPE: Final = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
 
 
+class _TooMuchError(Exception):
+    """There is so much in the JSON of a text that all of it is masked."""
+
+
+class _Tally:
+    """Counts what was looked at one by one in the JSON of a text, and what of that was changed."""
+
+    def __init__(self) -> None:
+        self._looked = self._changed = 0
+
+    def count(self, *, changed: bool) -> None:
+        """Count a string or a number. Raises `_TooMuchError` where it is one too many."""
+        self._looked += 1
+        self._changed += changed
+        if self._looked > _MOST_CANDIDATES or self._changed > _MOST_FOUND:
+            raise _TooMuchError
+
+
 class TextRedactor:
     """Replaces what patterns find in a text; `replacement` makes of what was found what is to stand there."""
 
@@ -39,22 +57,29 @@ class TextRedactor:
             return False
         return self._screen is None or b"\\" in raw or self._screen.search(raw) is not None
 
-    def redact(self, text: str, depth: int = _DEEPEST) -> str:
+    def redact(self, text: str) -> str:
         """Return the text without what is found in it; JSON stays JSON."""
+        try:
+            return self._redacted(text, _DEEPEST, _Tally())
+        except _TooMuchError:
+            return MASK
+
+    def _redacted(self, text: str, depth: int, tally: _Tally) -> str:
         if self._any is None or not ("\\" in text or self._any.search(_encoded(text))):
             return text
         if text.lstrip()[:1] in {"{", "["}:
-            text = _STRINGS_AND_NUMBERS.sub(lambda token: self._token(token.group(), depth), text)
+            text = _STRINGS_AND_NUMBERS.sub(lambda token: self._token(token.group(), depth, tally), text)
         elif "\\" in text:
-            text = _STRINGS.sub(lambda token: self._token(token.group(), depth), text)
+            text = _STRINGS.sub(lambda token: self._token(token.group(), depth, tally), text)
         return self._plain(text)
 
-    def _token(self, token: str, depth: int) -> str:
+    def _token(self, token: str, depth: int, tally: _Tally) -> str:
         """Redact a string or a number of JSON; strings without escapes are as plain as the text around them."""
         if token[0] != '"':
             if self._any is None or not self._any.search(token.encode()):
                 return token
             found = self._plain(token)
+            tally.count(changed=found != token)
             return token if found == token else json.dumps(found)
         if "\\" not in token:
             return token
@@ -63,7 +88,8 @@ class TextRedactor:
             text = json.loads(token if whole else _CUT_ESCAPE.sub("", token) + '"', strict=False)
         except ValueError:
             return token
-        redacted = self.redact(text, depth - 1) if depth > 0 else MASK
+        redacted = self._redacted(text, depth - 1, tally) if depth > 0 else MASK
+        tally.count(changed=redacted != text)
         if redacted == text:
             return token
         return json.dumps(redacted) if whole else json.dumps(redacted)[:-1]
@@ -85,11 +111,11 @@ class TextRedactor:
         while (match := regex.search(data, position)) is not None:
             begin, position = match.span()
             candidate = _decoded(data[begin:position])
-            if _DONE.fullmatch(candidate):
-                continue
             candidates += 1
             if len(pieces) > 2 * _MOST_FOUND or candidates > _MOST_CANDIDATES:
                 return None
+            if _DONE.fullmatch(candidate):
+                continue
             meant = (0, len(candidate)) if check is None else check(candidate)
             if isinstance(meant, int):
                 position = begin + len(_encoded(candidate[:meant]))

@@ -96,6 +96,10 @@ EXCEPTIONS: Final = (
 """What is said of exceptions: it often quotes what could not be processed, also on the spans around an agent's."""
 
 EXCEPTION_EVENT: Final = "exception"
+FAILED_BY: Final = ("exception.", "error.type", *EXCEPTIONS)
+"""How names begin that say of a span that it failed by an exception, where no event tells of it."""
+SPEAKING_KEYS: Final = ("role", "messages")
+"""Keys in bodies of log records that show in their place that somebody speaks, without any other name."""
 
 NAMESPACES: Final = (
     *MARKERS,
@@ -133,8 +137,9 @@ class ContentNames:
         self._marking = (*MARKERS, *extra)
         self._namespaces = (*NAMESPACES, *extra, *namespaces)
         self._plain = _indexed((*PLAIN, *plain))
-        self._content_marks = _encoded_names(self._namespaces)
-        self._exception_marks = _encoded_names((*self._namespaces, EXCEPTION_EVENT, *EXCEPTIONS))
+        beginnings = (*self._namespaces, *SPEAKING_KEYS)
+        self._content_marks = _encoded_names(beginnings)
+        self._exception_marks = _encoded_names((*beginnings, EXCEPTION_EVENT, *FAILED_BY))
         self.marks = remembered(self._marks_agents)
 
     def could_hold(self, raw: bytes, *, exceptions: bool) -> bool:
@@ -179,11 +184,12 @@ def _encoded_names(beginnings: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has n
     """Compile a look for names in an encoded request: behind the tag and the length of a field.
 
     The tags are those of keys, of names of scopes and of texts (1), of names of events (2) and of log records (12).
+    Parsers take numbers that are longer than they need be, so they are looked for, too.
     """
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     names = b"|".join(re2.escape(beginning.encode()) for beginning in beginnings)
-    return re2.compile(rb"[\n\x12\x62][\x80-\xff]{0,3}[\x00-\x7f](?:" + names + rb")|gen_ai\.", options)
+    return re2.compile(_TAG_AND_LENGTH + b"(?:" + names + rb")|gen_ai\.", options)
 
 
 def _indexed(names: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has no types)
@@ -196,4 +202,5 @@ def _expression(globs: Iterable[str]) -> str:
     return f"(?s:{names})" if names else r"[^\x00-\x{10FFFF}]"
 
 
+_TAG_AND_LENGTH: Final = rb"(?:[\n\x12\x62]|[\x8a\x92\xe2]\x80*\x00)[\x80-\xff]{0,9}[\x00-\x7f]"
 _ALWAYS: Final = _indexed(ALWAYS)

@@ -216,6 +216,49 @@ def test_log_records_lose_bodies_that_hold_prompts_and_keep_others() -> None:
     assert after[3] == records[3]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"role": "user", "content": "secret"},
+        {"output": {"messages": ["secret"]}},
+        {"attributes": {"gen_ai.input.messages": "secret"}},
+        [{"llm.prompts": "secret"}],
+        '{"attributes": {"gen_ai.input.messages": "secret"}}',
+        b'{"gen_ai.input.messages": "secret"}',
+    ],
+)
+def test_a_body_that_shows_what_it_is_goes_without_any_other_mark(body: Any) -> None:
+    request = ExportLogsServiceRequest()
+    value = AnyValue(bytes_value=body) if isinstance(body, bytes) else any_value(body)
+    request.resource_logs.add().scope_logs.add().log_records.add(body=value)
+    assert b"secret" not in redacted(request).SerializeToString()
+
+
+def test_a_role_inside_of_an_ordinary_body_stays() -> None:
+    request = ExportLogsServiceRequest()
+    request.resource_logs.add().scope_logs.add().log_records.add(body=any_value({"user": {"role": "admin"}}))
+    assert redacted(request) == request
+
+
+@pytest.mark.parametrize("key", ["error.type", "exception.type", "error.message"])
+def test_status_messages_go_where_only_attributes_tell_of_the_exception(key: str) -> None:
+    request = span_request({key: "ValueError"})
+    spans(request)[0].status.message = "secret"
+    assert b"secret" not in redacted(request).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"\x8a\x00\x0binput.value", b"\x8a\x80\x80\x80\x00\x0binput.value", b"\n\x8b\x80\x80\x80\x00input.value"],
+)
+def test_names_behind_numbers_that_are_longer_than_they_need_be_are_noticed(name: bytes) -> None:
+    body = name + b"\x12\x08\n\x06secret"
+    for tag in b"\x4a\x12\x12\n":  # an attribute, a span, a scope, a resource
+        body = bytes([tag, len(body)]) + body
+    assert attributes(ExportTraceServiceRequest.FromString(body)) == {"input.value": "secret"}
+    assert b"secret" not in REMOVE(Payload(Signal.TRACES, body, items=1)).body
+
+
 def test_metrics_keep_their_dimensions() -> None:
     request = ExportMetricsServiceRequest()
     metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="gen_ai.client.token.usage")

@@ -201,3 +201,12 @@ def test_an_own_expression_that_is_found_too_often_masks_the_whole() -> None:
     redactor = TextRedactor([own_pattern("(a.*b|a)")], lambda _: MASK)  # each search looks to the end
     assert redactor.redact("a" * MEBIBYTE) == MASK
     assert redactor.redact("xax") == f"x{MASK}x"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" + r'"\u0062ob@example.com",' * 2_000 + "1]", "[" + r'"\n",' * 200_000 + "1]", MASK * 200_000],
+    ids=["found in many strings", "many strings", "much that was masked"],
+)
+def test_a_text_of_which_too_much_must_be_looked_at_one_by_one_is_masked_as_a_whole(text: str) -> None:
+    assert ALL.redact(f"{text} bob@example.com") == MASK
