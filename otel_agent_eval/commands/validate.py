@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from otel_agent_eval.commands.configuration import loaded
@@ -80,5 +81,6 @@ def _exporter(config: Config, name: str, signal: Signal) -> str:
     endpoint = endpoints.get(f"{signal}_endpoint") or endpoints.get("endpoint")
     redaction = config.redaction_of(name)
     redacted = f"{config.exporters[name].redaction}: content {redaction.content}" if redaction is not None else ""
-    said = ", ".join(str(part) for part in (endpoint, redacted) if part)
+    shown = str(replace(endpoint, query="")) if endpoint else ""  # a query can hold a secret
+    said = ", ".join(part for part in (shown, redacted) if part)
     return f"{name} ({said})" if said else name

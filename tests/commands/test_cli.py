@@ -98,6 +98,12 @@ def test_a_wrong_configuration_ends_with_1_and_its_messages(name: str, tmp_path:
     ]
 
 
+def test_validate_shows_no_query_of_a_url() -> None:
+    done = command("validate", OTEL_EXPORTER_OTLP_ENDPOINT="https://otlp.example/?key=hidden")
+    assert "https://otlp.example" in done.stdout
+    assert "hidden" not in done.stdout + done.stderr
+
+
 def test_validate_alone_checks_the_environment() -> None:
     right = command("validate", OTEL_EXPORTER_OTLP_ENDPOINT="http://tempo:4317")
     wrong = command("validate", OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318")
