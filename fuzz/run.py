@@ -6,6 +6,7 @@ one file an input, and `--replay FILE TARGET` runs it again.
 """
 
 import argparse
+import hashlib
 import re
 import shlex
 import subprocess
@@ -101,8 +102,8 @@ def _child(name: str, *arguments: object) -> bool:
 
 
 def _write(folder: Path, inputs: Iterable[bytes]) -> None:
-    for number, data in enumerate(inputs):
-        (folder / f"{number:04}").write_bytes(data)
+    for data in inputs:
+        (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)  # so that only what is new changes names
 
 
 def _fuzz(name: str, arguments: list[str]) -> None:
