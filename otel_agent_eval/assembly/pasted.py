@@ -19,6 +19,7 @@ _BEFORE_LINE = re.compile(
 )
 _OPENS_BELOW = re.compile(r"\b(?:following|below)\b", re.IGNORECASE)  # Use the following pieces of context to answer.
 _MIN_LETTERS = 8  # of what was pasted; less is a mark of the prompt itself
+_MAX_MESSAGE = 4 << 20  # characters; searching longer ones would hold up everything else
 _MAX_NAMES = 64  # words that could open pasted text, looked at in one message
 _MAX_LEAD = 120  # characters before such a word in its line
 _MAX_LINE = 2_000  # characters of a line in which a promise is looked for
@@ -51,7 +52,12 @@ class Stuffed(NamedTuple):
 
 
 def take_apart(message: str) -> Stuffed:
-    """Find what is pasted into a message, between tags or after a heading such as `Context:`."""
+    """Find what is pasted into a message, between tags or after a heading such as `Context:`.
+
+    A message of more than four million characters is left whole.
+    """
+    if len(message) > _MAX_MESSAGE:
+        return Stuffed((), "", message)
     tagged = list(_TAG.finditer(message))
     if tagged:
         pasted = tuple(body for found in tagged if (body := found["body"].strip()))

@@ -121,3 +121,11 @@ def test_long_messages_take_time_in_proportion(message: str) -> None:
 )
 def test_what_is_no_frame_is_not_tried_again_and_again(message: str) -> None:
     assert take_apart(message).pasted == ()  # the square of the length would outlast the test's limit
+
+
+def test_a_huge_message_is_left_whole() -> None:
+    short = "Context:\n" + "Paris is the capital of France.\n" * 9 + "\nQuestion: What is the capital?"
+    assert take_apart(short).pasted
+    message = short.replace("Paris", "Paris " * 100_000)
+    assert len(message) > 4 << 20
+    assert take_apart(message) == Stuffed((), "", message)
