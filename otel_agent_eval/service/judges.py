@@ -126,8 +126,10 @@ class Judges:
             self._engine.admits = level is Level.ENOUGH
             if level is Level.EXHAUSTED:
                 self._engine.forget_late()
-        if self._line is not None and level is Level.EXHAUSTED:
-            self._line.assembler.relieve()
+        if self._line is not None and level is not Level.ENOUGH:
+            if level is Level.EXHAUSTED:
+                self._line.assembler.relieve()
+            self._line.scoring.look()
 
     async def drain(self, seconds: float) -> None:
         """Judge and send all that is held; what is not done within `seconds` leaves as it is."""

@@ -141,6 +141,10 @@ class Scoring:
         """Learn from spans that have been judged and have left, before a restart, what answers to come rest on."""
         await self._finish(self._recall_spans(request), 0)
 
+    def look(self) -> None:
+        """Forget what was kept long enough, as after each request: where all are refused it would be kept for ever."""
+        self._judging.look()
+
     async def drain(self, seconds: float) -> None:
         """Read what was begun, judge and send all that is held; what is not done within `seconds` leaves as it is."""
         until = self._clock() + seconds

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,6 +72,24 @@ async def test_what_is_ready_to_be_scored_while_memory_is_short_leaves_as_overlo
     (left,) = (item for item in otlp_sink.spans() if item.span_id == orphan.span_id)
     assert own(left)["agent_eval.rudeness.reason"] == "overloaded"
     assert counted == 1
+
+
+async def test_what_was_kept_long_enough_is_forgotten_though_no_request_is_taken(otlp_sink: OtlpSink) -> None:
+    async with running(otlp_sink, change=limit, context_wait="100ms", score_deadline="100ms") as live:
+        await live.send(traces(answer("Paris.")))
+        await arrived(otlp_sink, Signal.TRACES, 1)
+        hog = b"x" * (int(1.5 * ROOM) * MIB)
+        await becomes(live, 503)
+        line = live.gateway._judges._line
+        assert line is not None
+        while line.scoring._judging._timer is not None:  # noqa: ASYNC110 (nothing tells)
+            await asyncio.sleep(0.05)
+        assert line.assembler.traces == 1
+        line.assembler._limits = replace(line.assembler._limits, idle=0.0)  # as if two minutes had passed
+        async with asyncio.timeout(20):
+            while line.assembler.traces:  # noqa: ASYNC110 (nothing tells)
+                await asyncio.sleep(0.05)
+        del hog
 
 
 async def test_when_memory_is_exhausted_the_content_kept_for_spans_to_come_is_forgotten_bit_by_bit(
