@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
+import pytest
 from live_process import Process
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
@@ -55,6 +57,18 @@ def test_agents_of_the_sdk_are_judged_over_grpc_and_http(otlp_sink: OtlpSink, tm
             provider.shutdown()
         otlp_sink.wait(Signal.TRACES, 4)
     assert sorted(own(item).get("agent_eval.label", "") for item in otlp_sink.spans()) == ["", "", "fail", "fail"]
+
+
+def test_senders_cannot_have_grpc_write_into_the_log(otlp_sink: OtlpSink, tmp_path: Path) -> None:
+    many = [(f"x-{number}", "1") for number in range(3_000)]
+    with process(otlp_sink, tmp_path) as gateway:
+        with grpc.insecure_channel(gateway.endpoint("grpc").removeprefix("http://")) as channel:
+            export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+            with pytest.raises(grpc.RpcError):
+                export(b"", metadata=many, timeout=10)
+        assert gateway.send(traces(answer("Paris."))) == 200
+        assert "hpack" not in gateway.log.read_text()
+        gateway.records()  # each line is JSON
 
 
 def test_sigterm_drains_what_is_held_and_ends_with_0(otlp_sink: OtlpSink, tmp_path: Path) -> None:
