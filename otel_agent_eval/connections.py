@@ -17,8 +17,9 @@ class ConnectionLimits:
     """What an HTTP server bears; times in seconds.
 
     `header_timeout` is for the TLS handshake and for the head of a request, from a connection's beginning or the head's
-    first byte; `idle_timeout` for the silence between two requests. The latter is longer than SDKs wait between spans
-    (5 s) and between metrics (60 s), so that they do not write into a connection that is being closed.
+    first byte; `idle_timeout` for the silence between two requests, and of who does not read its answer. It is longer
+    than SDKs wait between spans (5 s) and between metrics (60 s), so that they do not write into a connection that is
+    being closed.
     """
 
     connections: int = 4096
@@ -52,6 +53,7 @@ class ConnectionBook:
         self._by_client: Counter[str] = Counter()
         self._refused = Seldom(_log, "connections are refused: there are too many")
         self._slow = Seldom(_log, "connections are closed: their requests do not begin")
+        self._deaf = Seldom(_log, "connections are closed: nobody reads the answers")
 
     def enter(self, connection: "GuardedProtocol", client: str) -> bool:
         """Note a new connection; return whether it may stay."""
@@ -71,10 +73,14 @@ class ConnectionBook:
             del self._by_client[client]
 
     def close_slow(self, now: float) -> None:
-        """Close the connections on which a request takes too long to begin."""
+        """Close the connections on which a request takes too long to begin, or an answer too long to be read."""
         latest = now - self.limits.header_timeout
         for connection in [one for one in self._open if one.waits_since is not None and one.waits_since < latest]:
             self._slow(client=connection.client)
+            connection.abort()
+        latest = now - self.limits.idle_timeout
+        for connection in [one for one in self._open if one.unread_since is not None and one.unread_since < latest]:
+            self._deaf(client=connection.client)
             connection.abort()
 
 
@@ -88,6 +94,7 @@ class GuardedProtocol(asyncio.Protocol):
     def __init__(self, inner: Any, book: ConnectionBook) -> None:  # noqa: ANN401 (uvicorn has several, without a base)
         self.client = ""
         self.waits_since: float | None = None
+        self.unread_since: float | None = None
         self._inner = inner
         self._book = book
         self._transport: asyncio.Transport | None = None
@@ -128,10 +135,12 @@ class GuardedProtocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Hand on that the client reads too slowly."""
+        self.unread_since = asyncio.get_running_loop().time()
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
         """Hand on that the client reads again."""
+        self.unread_since = None
         self._inner.resume_writing()
 
     def abort(self) -> None:

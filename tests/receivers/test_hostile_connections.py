@@ -14,8 +14,11 @@ from receivers.conftest import LIMIT, Kept
 from receivers.test_otlp_grpc import details, method
 from receivers.test_otlp_http import BODY, PROTOBUF
 from receivers.test_secured_receivers import listening
+from starlette.responses import PlainTextResponse
 from support.certificates import Authority
 
+from otel_agent_eval.asgi import AsgiServer
+from otel_agent_eval.connections import ConnectionLimits
 from otel_agent_eval.receivers import Cause, GrpcLimits, HttpLimits, Intake, OtlpHttpReceiver, ServerTls
 from otel_agent_eval.signals import Signal
 
@@ -96,6 +99,21 @@ async def test_an_idle_connection_is_closed(kept: Kept) -> None:
     async with listening("http", kept, limits=QUICK) as endpoint, connected(endpoint) as (reader, writer):
         writer.write(HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY)
         assert b" 200 " in await end_of(reader)
+
+
+async def test_who_does_not_read_a_long_answer_is_closed_and_who_reads_gets_all() -> None:
+    size = 32 << 20
+    page = PlainTextResponse("x" * size)
+    server = AsgiServer(page, "127.0.0.1:0", "test", limits=ConnectionLimits(idle_timeout=1))
+    await server.start()
+    try:
+        async with connected(server.endpoint) as (deaf, writer), httpx.AsyncClient(trust_env=False) as reader:
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert len((await reader.get(f"http://{server.endpoint}/")).content) == size
+            await asyncio.sleep(3)
+            assert len(await end_of(deaf)) < size
+    finally:
+        await server.stop(0)
 
 
 async def test_silence_in_the_handshake_is_closed(kept: Kept, authority: Authority) -> None:
