@@ -41,10 +41,13 @@ async def connected(
 
 
 async def end_of(reader: asyncio.StreamReader) -> bytes:
-    """Return what a server says until it closes the connection."""
+    """Return what a server says until it closes the connection, be it by a reset."""
+    said = b""
     with contextlib.suppress(ConnectionError):
-        return await asyncio.wait_for(reader.read(), 10)
-    return b""
+        async with asyncio.timeout(10):
+            while part := await reader.read(1 << 16):
+                said += part
+    return said
 
 
 async def accepted(endpoint: str) -> bool:
