@@ -18,6 +18,7 @@ _HASHED: Final = re.compile(rf"{HASH_MARK}[0-9a-f]{{64}}")
 OTHER_PARTS: Final = ("span.name", "span.status.message", "event.name", "log.body")
 """What rules can name beside attributes, by the very name."""
 _NUMBERS: Final = frozenset({"bool_value", "int_value", "double_value", None})
+_STRUCTURES: Final = frozenset({"kvlist_value", "bytes_value", "array_value"})
 
 
 class Action(StrEnum):
@@ -118,20 +119,31 @@ class Decisions:
         action, kind = self._known(name)
         if action is not None:
             return action
-        if kind is Kind.CONTENT or (bearer is not Bearer.DATA_POINT and self._holds_text(kind, value, bearer)):
+        if kind is Kind.CONTENT or (bearer is not Bearer.DATA_POINT and _may_speak(name, kind, value, bearer)):
             return _said(self._rules.content)
         return _said(self._rules.exceptions) if kind is Kind.EXCEPTION and bearer is not Bearer.DATA_POINT else None
-
-    @staticmethod
-    def _holds_text(kind: Kind, value: AnyValue, bearer: Bearer) -> bool:
-        may = kind is Kind.UNKNOWN or (kind is Kind.BARE and bearer is Bearer.AGENT)
-        return may and value.WhichOneof("value") not in _NUMBERS
 
     def _by_name(self, name: str) -> tuple[Action | None, Kind]:
         single = next((action for pattern, action in self._single if pattern.fullmatch(name)), None)
         if single is None and self._allowed is not None and not self._allowed.fullmatch(name):
             single = Action.REMOVE
         return single, self._names.kind(name)
+
+
+def _may_speak(name: str, kind: Kind, value: AnyValue, bearer: Bearer) -> bool:
+    """Say whether an attribute that is not content by its name may be by its value and by what bears it."""
+    if kind is Kind.PLAIN:
+        return ("." in name or bearer is Bearer.AGENT) and _is_structure(value)
+    may = kind is Kind.UNKNOWN or (kind is Kind.BARE and bearer is Bearer.AGENT)
+    return may and value.WhichOneof("value") not in _NUMBERS
+
+
+def _is_structure(value: AnyValue) -> bool:
+    """Say whether a value is more than a text, a number or a list of such: those who name things do not write it."""
+    form = value.WhichOneof("value")
+    if form == "array_value":
+        return any(one.WhichOneof("value") in _STRUCTURES for one in value.array_value.values)
+    return form in _STRUCTURES - {"array_value"}
 
 
 def _said(action: Action) -> Action | None:

@@ -46,13 +46,13 @@ PLAIN: Final = (
     *("gen_ai.request.reasoning_effort", "gen_ai.request.encoding_formats", "gen_ai.token.type", "gen_ai.prompt.id"),
     *("gen_ai.prompt.name", "gen_ai.prompt.version", "gen_ai.openai.request.response_format", "openai.api.type"),
     *("gen_ai.openai.*system_fingerprint", "gen_ai.openai.*service_tier", "openai.*system_fingerprint"),
-    *("openai.*service_tier", "gen_ai.evaluation.name", "gen_ai.evaluation.score.*", "mcp.method.name"),
+    *("openai.*service_tier", "gen_ai.evaluation.name", "gen_ai.evaluation.score.label", "mcp.method.name"),
     *("mcp.session.id", "mcp.protocol.version"),
     # others
     *("openinference.project.name", "evaluations.#.evaluation.name", "evaluations.#.evaluation.label"),
     *("evaluations.#.evaluation.annotator_kind", "evaluations.#.evaluation.identifier", "input.mime_type"),
-    *("output.mime_type", "llm.provider", "llm.system", "llm.finish_reason", "llm.*.object", "llm.*.service_tier"),
-    *("llm.*.system_fingerprint", "ai.operationId", "ai.model.provider", "ai.response.finishReason", "ai.finishReason"),
+    *("output.mime_type", "llm.provider", "llm.system", "llm.finish_reason", "ai.operationId"),
+    *("ai.model.provider", "ai.response.finishReason", "ai.finishReason"),
     *("ai.response.timestamp", "ai.settings.output", "ai.telemetry.functionId", "ai.telemetry.metadata.userId"),
     *("ai.observability.record_id", "ai.observability.app_id", "ai.observability.app_name"),
     *("ai.observability.app_version", "ai.observability.run.name", "traceloop.entity.name", "traceloop.entity.path"),
@@ -105,6 +105,7 @@ NAMESPACES: Final = (
     *MARKERS,
     *("embedding.", "entity.", "graph.", "input.", "output.", "message.", "document.", "documents.", "metadata."),
     *("prompt.", "tool.", "evaluations.", "agno", "smolagents.", "sk.", "anthropic.", "openai.", "litellm."),
+    *("messages.", "inputs.", "outputs.", "completion.", "langgraph.", "dspy.", "copilot_chat.", "claude_code."),
 )
 """How names begin that may hold content: what the readers read, and what the same instrumentations write beside it."""
 
@@ -118,6 +119,8 @@ class Kind(Enum):
     """In a namespace of a convention: content unless it is a number or a truth value."""
     BARE = auto()
     """Without a namespace: the same, where an agent's span, event or log record bears it."""
+    PLAIN = auto()
+    """Known to hold no content, as long as its value is a text, a number or a list of such."""
     EXCEPTION = auto()
     """What is said of an exception."""
     OTHER = auto()
@@ -156,7 +159,7 @@ class ContentNames:
     def kind(self, name: str) -> Kind:
         """Say what an attribute's name says of it."""
         if self._plain.fullmatch(name):
-            return Kind.OTHER
+            return Kind.PLAIN
         if _ALWAYS.fullmatch(name):
             return Kind.CONTENT
         if name in EXCEPTIONS:
