@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.benign import benign_by_kind
+from training.benign_codes import code_texts
 from training.datasets import TRANSFER, available_sets, part_of, read_set, rows_of
+
+CODES_SEED = 99
+"""Not the one of the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ def populations(folder: Path, limit: int) -> list[Population]:
     found += [
         Population(f"{kind}: written for this measurement", [*own], counted=False) for kind, own in _WRITTEN.items()
     ]
+    codes = code_texts(CODES_SEED, 300)
+    found.append(Population("identifiers and numbers: lists made anew", codes, counted=False))
     for kind, filled in benign_by_kind().items():
         held = sorted({text for text in filled if part_of(text) == "test"})
         found.append(Population(f"{kind}: templates, fillings not trained on", held, counted=False))

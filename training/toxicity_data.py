@@ -8,6 +8,7 @@ from pathlib import Path
 from otel_agent_eval.processors.plain import plain
 from training.batches import load_tokenizer
 from training.benign import benign_texts
+from training.benign_codes import code_texts
 from training.contrast import contrast_examples
 from training.datasets import Row, normal, part_of, read_set, rows_of, texts_outside_training
 from training.disguise import disguise, hide_one, with_emoji
@@ -17,6 +18,8 @@ from training.model import base_folder
 from training.weak_labels import Lexicon, targets
 
 MAX_CHARS = 600
+CODES = 2500
+"""Lists of identifiers and numbers."""
 _MENTION = re.compile(r"@\w+|\[?\bUSER\b\]?|https?://\S+|\[?\bURL\b\]?")
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 
@@ -127,7 +130,8 @@ def _agent_rows(folder: Path, seed: int) -> list[Example]:
     answers = agent_answers(folder, "train")
     rng.shuffle(answers)
     pieces = [_piece(text, rng) for text in answers[:2500]]
-    return [Example(text, None, nothing, 1.0) for text in 2 * templates + pieces + _plain_prose(folder, rng)]
+    texts = 2 * templates + pieces + _plain_prose(folder, rng) + [text[:MAX_CHARS] for text in code_texts(seed, CODES)]
+    return [Example(text, None, nothing, 1.0) for text in texts]
 
 
 def _plain_prose(folder: Path, rng: random.Random) -> list[str]:
