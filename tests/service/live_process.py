@@ -48,6 +48,14 @@ class Process:
         except httpx.TransportError:
             return None
 
+    def shown(self) -> tuple[str, float]:
+        """Return why the last configuration was refused, on the page of the status, and what the metric says of it."""
+        address = f"http://{self.config['service']['telemetry']['metrics']['address']}"
+        problem: str = self._client.get(f"{address}/status?format=json").json()["config"]["problem"]
+        metrics = self._client.get(f"{address}/metrics").text.splitlines()
+        (value,) = [line.split()[-1] for line in metrics if line.startswith("agent_eval_gateway_config_refused")]
+        return problem, float(value)
+
     def ready(self) -> None:
         wait_until(lambda: self.popen.poll() is not None or self.page("readyz") == 200, 30, "start of the gateway")
 

@@ -196,7 +196,9 @@ def test_a_wrong_configuration_is_told_in_one_line_and_the_old_one_goes_on(otlp_
         assert gateway.send(traces(answer("You are rude"))) == 200
         otlp_sink.wait(Signal.TRACES, 1)
         assert gateway.page("readyz") == 200
+        assert gateway.shown() == (record["problem"], 1)
         hang_up(gateway, threshold(0.95), RELOADED)
+        assert gateway.shown() == ("", 0)
     assert own(otlp_sink.spans()[0])["agent_eval.label"] == "fail"
 
 
@@ -284,6 +286,7 @@ async def test_a_removed_destination_keeps_what_waits_until_it_comes_back(tmp_pa
             await arrived(dead, Signal.TRACES, 5)
             await live.send(traces(span()))
             await arrived(dead, Signal.TRACES, 6)
+            await arrived(other, Signal.TRACES, 7)
             assert len({item.span_id for item in dead.spans()}) == 6
 
 

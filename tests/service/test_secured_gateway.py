@@ -115,7 +115,7 @@ def test_the_example_lets_in_whom_it_should_and_follows_its_files(
     assert gateway.popen.poll() is None, gateway.log.read_text()
     assert gateway.send_with("old-sender-token") == 200
     assert gateway.send_with("wrong-token") == 401
-    assert [gateway.page(page) for page in ("healthz", "readyz", "metrics")] == [200, 200, 401]
+    assert [gateway.page(page) for page in ("healthz", "readyz", "metrics", "status")] == [200, 200, 401, 401]
     assert gateway.page("metrics", auth=("prometheus", PASSWORD)) == 200
     assert gateway.page("metrics", auth=("prometheus", "wrong")) == 401
     sink.wait_until(lambda: len(sink.spans()) >= 1, 10, lambda: "nothing")

@@ -130,6 +130,10 @@ async def test_nothing_that_is_shown_can_become_markup(otlp_sink: OtlpSink) -> N
         assert hostile.tags == tags
         assert "hexadecimal" in hostile.text
         assert "script" not in tags
+        live.gateway.history.failed("<script>alert(1)</script>")
+        refused = await page(live)
+        assert "script" not in refused.tags
+        assert "<script>alert(1)</script>" in refused.text
         answer_400 = await live.client.get(f"{live.admin}/status", params={"id": "x", "format": "json"})
         assert answer_400.status_code == 400
         assert "hexadecimal" in answer_400.json()["error"]
