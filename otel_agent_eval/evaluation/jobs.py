@@ -164,12 +164,13 @@ class Jobs:
     def shed(self, workers: int) -> None:
         """Leave out what so many workers cannot do in time: the least important first, of that the oldest.
 
-        The first evaluator of the newest job stays: it goes next. Long jobs are not counted; they have slices only.
+        The first evaluator of the newest job stays: it goes next. Long jobs are not counted; they have slices only. An
+        evaluator that has not been measured goes in its turn too, though leaving it out is not known to help.
         """
         excess = self.backlog - self._feasible(workers)
         if excess <= 0:
             return
-        names = [name for name in sorted(self._waiting, key=self.rank, reverse=True) if self.costs.seconds(name, 1)]
+        names = sorted(self._waiting, key=self.rank, reverse=True)
         kept = self._short.fresh[-1]
         for name in names:
             for job in list(self._short.fresh):

@@ -69,10 +69,17 @@ async def test_the_most_important_is_shed_last_and_never_that_of_the_newest() ->
     shed = Counter(name for job in made for name in job.shed)
     assert shed == {"toxicity": 12, "faithfulness": 20, "relevance": 20}
     assert [job.done.done() for job in made] == [True] * 12 + [False] * 8
-    jobs = planned(0.0, toxicity=0.1)
+    jobs = planned(0.0, toxicity=0.1, faithfulness=0.5, relevance=0.2)
     *older, newest = await admitted(jobs, 3)
-    assert all(job.shed == {"toxicity"} for job in older)
-    assert not newest.shed
+    assert all(job.shed == {"toxicity", "faithfulness", "relevance"} for job in older)
+    assert newest.shed == {"faithfulness", "relevance"}
+
+
+async def test_what_has_not_been_measured_is_left_out_in_its_turn() -> None:
+    jobs = planned(1.0, toxicity=0.1, faithfulness=0.5)
+    made = await admitted(jobs, 12)
+    shed = Counter(name for job in made for name in job.shed)
+    assert shed == {"toxicity": 4, "faithfulness": 12, "relevance": 12}
 
 
 async def test_several_workers_do_more_in_time() -> None:
