@@ -9,7 +9,8 @@ from otel_agent_eval.evaluation.eligibility import bounded, reason_to_skip, sett
 from otel_agent_eval.evaluation.evaluation import Evaluation, Failed, Reason, Skipped, with_threshold
 from otel_agent_eval.evaluation.evaluator import Description
 from otel_agent_eval.evaluation.interaction import Interaction
-from otel_agent_eval.evaluation.jobs import Job, Jobs, Late, Limits
+from otel_agent_eval.evaluation.job import Job, Late
+from otel_agent_eval.evaluation.jobs import Jobs, Limits
 from otel_agent_eval.evaluation.policy import Decision
 from otel_agent_eval.evaluation.worker import Verdicts, Worker
 

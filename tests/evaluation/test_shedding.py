@@ -18,7 +18,8 @@ from otel_agent_eval.evaluation import Description, Direction, Evaluation, Faile
 from otel_agent_eval.evaluation.costs import Costs
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.evaluation import Reason, Skipped
-from otel_agent_eval.evaluation.jobs import Job, Jobs, Limits
+from otel_agent_eval.evaluation.job import Job
+from otel_agent_eval.evaluation.jobs import Jobs, Limits
 from otel_agent_eval.evaluation.worker import Ending, Verdicts
 
 ORDER = ("toxicity", "faithfulness", "relevance")
