@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.extensions import Auth
-from otel_agent_eval.config.own_traces import TracesTelemetry
+from otel_agent_eval.config.own_telemetry import TracesTelemetry
 from otel_agent_eval.config.queue import Queue
 from otel_agent_eval.config.tls import ServerTls
 from otel_agent_eval.config.values import Address, Duration, ListenAddress

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-
 from otel_agent_eval.assembly.assembler import Assembler
 from otel_agent_eval.assembly.assembler import Limits as AssemblyLimits
 from otel_agent_eval.auth import Credentials
@@ -38,7 +36,6 @@ from otel_agent_eval.receivers import Intake, OtlpGrpcReceiver, OtlpHttpReceiver
 from otel_agent_eval.receivers import Observe as ObserveRequests
 from otel_agent_eval.service import edges
 from otel_agent_eval.service.memory import Level, MemoryLimiter, memory_of_machine
-from otel_agent_eval.service.own_traces import OwnTraces
 from otel_agent_eval.service.redaction import redacted
 from otel_agent_eval.service.selectors import selector
 from otel_agent_eval.signals import Signal, Sink
@@ -163,21 +160,6 @@ def destination_settings(config: Config, name: str) -> object:
     auth = exporter.auth if isinstance(exporter, OtlpGrpcExporter | OtlpHttpExporter) else None
     authenticator = auth and config.extensions[auth.authenticator]
     return exporter, destination_signals(config)[name], authenticator, config.redaction_of(name)
-
-
-def own_traces(config: Config, resource: Resource) -> OwnTraces | None:
-    """Make what sends spans of the gateway's own work, None where nobody wants them. Raises `ValueError`."""
-    settings = config.service.telemetry.traces
-    exporters: list[Exporter] = []
-    for processor in settings.processors:
-        otlp, name = processor.batch.exporter.otlp, "service.telemetry.traces"
-        if otlp.protocol == "grpc":
-            insecure = otlp.endpoint.scheme == "http"
-            address = str(otlp.endpoint.address)
-            exporters.append(otlp_grpc.OtlpGrpcExporter(name, address, insecure=insecure, headers=otlp.headers))
-        else:
-            exporters.append(otlp_http.OtlpHttpExporter(name, {Signal.TRACES: otlp.url}, headers=otlp.headers))
-    return OwnTraces(exporters, resource, settings.sampler.trace_id_ratio_based.ratio) if exporters else None
 
 
 def dead_letters(config: Config) -> DeadLetters | None:

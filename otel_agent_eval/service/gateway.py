@@ -2,20 +2,15 @@
 
 import asyncio
 import logging
-import os
-import socket
 import time
 from collections.abc import Coroutine, Mapping
 from functools import partial
 
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from starlette.applications import Starlette
 
-from otel_agent_eval import __version__
 from otel_agent_eval.annotation.catalogue import Bound, Transport
 from otel_agent_eval.annotation.gateway_metrics import GatewayMetrics
 from otel_agent_eval.annotation.last_failure import LastFailureFile
-from otel_agent_eval.annotation.values import attribute
 from otel_agent_eval.asgi import AsgiServer
 from otel_agent_eval.config import Config
 from otel_agent_eval.delivery import Delivery, Destination
@@ -34,6 +29,8 @@ from otel_agent_eval.service.own_metrics import (
     observe_request,
     read_queues,
 )
+from otel_agent_eval.service.own_telemetry import own_resource
+from otel_agent_eval.service.own_traces import own_traces
 from otel_agent_eval.service.passage import Passage
 from otel_agent_eval.service.reload import check
 from otel_agent_eval.service.replay import replay
@@ -68,7 +65,7 @@ class Gateway:
         self._gateway_metrics = GatewayMetrics(destinations)
         self._journal = build.journal(config, partial(observe_loss, self._gateway_metrics))
         self._letters = build.dead_letters(config)
-        self._observer = Observer(self._gateway_metrics, build.own_traces(config, _own_resource()))
+        self._observer = Observer(self._gateway_metrics, own_traces(config.service.telemetry.traces))
         self._delivery = Delivery(self._journal, [self._destination(config, n) for n in destinations], self._letters)
         self._passage = Passage(self._journal, self._delivery)
         self._judges = Judges(self._passage.leave, self._gateway_metrics.worker_ended)
@@ -101,7 +98,7 @@ class Gateway:
         engine = await self._judges.prepare(self._config.agent_eval, self._config.service.telemetry.logs)
         await self._judge(self._config, engine)
         own = self._own = OwnMetrics(
-            self._gateway_metrics, lambda: self._judges.answers, _own_resource(), self._last_failures(), self._refresh
+            self._gateway_metrics, lambda: self._judges.answers, own_resource(), self._last_failures(), self._refresh
         )
         limiter = build.memory_limiter(self._config, self._relieve)
         if limiter is not None:
@@ -114,7 +111,7 @@ class Gateway:
         if limiter is not None:
             self._tasks.append(asyncio.create_task(limiter.watch()))
         if self._observer.traces is not None:
-            self._tasks.append(asyncio.create_task(self._observer.traces.send_for_ever()))
+            self._observer.traces.telemetry.start()
         self._not_ready = ""
         evaluators = list(self._judges.evaluators)
         _log.info("ready", extra={"seconds": round(time.monotonic() - started, 2), "evaluators": evaluators})
@@ -170,7 +167,7 @@ class Gateway:
         await self._delivery.stop(_DELIVER_SECONDS)
         await self._journal.stop()
         if self._observer.traces is not None:
-            await self._observer.traces.close()
+            await self._observer.traces.telemetry.stop()
         if self.admin is not None:
             await self.admin.stop(grace=1.0)
         _log.info("stopped")
@@ -298,12 +295,3 @@ class Gateway:
             payload = own.request()
             if self._delivery.room(Signal.METRICS, len(payload.body)):  # cumulative: the next push says it all again
                 await self._passage.keep(payload)
-
-
-def _own_resource() -> Resource:
-    attributes = {
-        "service.name": "otel-agent-eval",
-        "service.version": __version__,
-        "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
-    }
-    return Resource(attributes=[attribute(name, value) for name, value in attributes.items()])

@@ -1,10 +1,9 @@
-"""Spans of the gateway's own work, made after the fact and sent past its pipelines: they can never go in circles."""
+"""Spans of the gateway's own work, made after the fact."""
 
-import asyncio
-import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -14,39 +13,29 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from otel_agent_eval import __version__
 from otel_agent_eval.annotation.events import SCOPE
 from otel_agent_eval.annotation.values import attribute
-from otel_agent_eval.exporters.exporter import Exporter
+from otel_agent_eval.config.own_telemetry import TracesTelemetry
+from otel_agent_eval.service.own_telemetry import OwnTelemetry, own_resource
 from otel_agent_eval.service.sightings import Key
 from otel_agent_eval.signals import Payload, Signal
 
-_EVERY: Final = 5.0
-"""Seconds between two requests, as SDKs have it."""
-_MOST: Final = 2_048
-"""Spans that wait at most; what exceeds them is dropped: they are samples."""
-_WARN_EVERY: Final = 60.0
 _NANO: Final = 1_000_000_000
-
-_log = logging.getLogger(__name__)
 
 
 class OwnTraces:
-    """Makes a share of the spans that it is told of, and sends them until stopped. One event loop."""
+    """Makes a share of the spans that it is told of, for `telemetry` to send. One event loop."""
 
     def __init__(
         self,
-        exporters: Sequence[Exporter],
-        resource: Resource,
+        telemetry: OwnTelemetry[Span],
         ratio: float,
         *,
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._exporters = exporters
-        self._resource = resource
+        self.telemetry = telemetry
         self._ratio = ratio
         self._rng = rng or random.Random()  # noqa: S311 (ids and samples, not secrets)
         self._clock = clock
-        self._spans: list[Span] = []
-        self._warned = float("-inf")
 
     def note(
         self,
@@ -59,7 +48,7 @@ class OwnTraces:
         about: Key | None = None,
     ) -> None:
         """Make a span, or not, of what took so long until now; `about` is the span whose answer it was about."""
-        if self._rng.random() >= self._ratio or len(self._spans) >= _MOST:
+        if self._rng.random() >= self._ratio:
             return
         end = self._clock()
         span = Span(
@@ -75,33 +64,19 @@ class OwnTraces:
             span.status.code = Status.STATUS_CODE_ERROR
         if about is not None:
             span.links.add(trace_id=bytes.fromhex(about[0]), span_id=bytes.fromhex(about[1]))
-        self._spans.append(span)
+        self.telemetry.add(span)
 
-    async def send_for_ever(self) -> None:
-        """Send what has gathered, again and again."""
-        while True:
-            await asyncio.sleep(_EVERY)
-            await self.flush()
 
-    async def flush(self) -> None:
-        """Send what has gathered; what cannot be sent is dropped, and said at most once a minute."""
-        spans, self._spans = self._spans, []
-        if not spans:
-            return
-        request = ExportTraceServiceRequest()
-        scope = request.resource_spans.add(resource=self._resource).scope_spans.add(spans=spans)
-        scope.scope.name, scope.scope.version = SCOPE, __version__
-        payload = Payload(Signal.TRACES, request.SerializeToString(), len(spans))
-        for exporter in self._exporters:
-            try:
-                await exporter.export(payload)
-            except Exception as error:  # noqa: BLE001 (whatever it is, the gateway's work goes on)
-                if time.monotonic() - self._warned >= _WARN_EVERY:
-                    self._warned = time.monotonic()
-                    _log.warning("the gateway's own spans cannot be sent", extra={"error": type(error).__name__})
+def own_traces(settings: TracesTelemetry) -> OwnTraces | None:
+    """Make what the settings ask for, None where nobody wants spans. Raises `ValueError` for what cannot be used."""
+    if not settings.processors:
+        return None
+    telemetry = OwnTelemetry(settings.processors, Signal.TRACES, partial(_request, own_resource()))
+    return OwnTraces(telemetry, settings.sampler.trace_id_ratio_based.ratio)
 
-    async def close(self) -> None:
-        """Send what is left, and let go of connections."""
-        await self.flush()
-        for exporter in self._exporters:
-            await exporter.close()
+
+def _request(resource: Resource, spans: Sequence[Span]) -> Payload:
+    request = ExportTraceServiceRequest()
+    scope = request.resource_spans.add(resource=resource).scope_spans.add(spans=spans)
+    scope.scope.name, scope.scope.version = SCOPE, __version__
+    return Payload(Signal.TRACES, request.SerializeToString(), len(spans))

@@ -1,4 +1,4 @@
-"""The section `service.telemetry.traces`: where spans of the gateway's own work go, in the Collector's shape."""
+"""Where telemetry of the gateway's own goes, in the Collector's shape, and the section `service.telemetry.traces`."""
 
 from dataclasses import replace
 from typing import Literal
@@ -17,7 +17,7 @@ class OwnOtlp(Settings):
     protocol: Literal["grpc", "http/protobuf"] = "http/protobuf"
     """How it is spoken to."""
     endpoint: Destination
-    """URL; `/v1/traces` is added for `http/protobuf` where it has no path."""
+    """URL; `/v1/traces` and so on is added for `http/protobuf` where it has no path."""
     headers: Headers = Field(default_factory=dict, repr=False)
     """Headers sent with each request."""
 
@@ -27,29 +27,28 @@ class OwnOtlp(Settings):
             raise ValueError(f"expected a URL with its scheme: http://{self.endpoint} or https://{self.endpoint}")
         return self
 
-    @property
-    def url(self) -> str:
-        """The URL that takes traces over HTTP."""
-        path = self.endpoint.path.rstrip("/") or f"/v1/{Signal.TRACES}"
+    def url(self, signal: Signal) -> str:
+        """Return the URL that takes a signal over HTTP."""
+        path = self.endpoint.path.rstrip("/") or f"/v1/{signal}"
         return str(replace(self.endpoint, path=path))
 
 
 class OwnExporter(Settings):
-    """What spans are sent by."""
+    """What they are sent by."""
 
     otlp: OwnOtlp
     """OTLP."""
 
 
 class OwnBatch(Settings):
-    """Sends spans together, every five seconds."""
+    """Sends them together, every five seconds."""
 
     exporter: OwnExporter
     """Where they go."""
 
 
 class OwnProcessor(Settings):
-    """What is done with spans."""
+    """What is done with them."""
 
     batch: OwnBatch
     """They are sent in batches."""
