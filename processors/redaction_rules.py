@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import Final, NamedTuple
@@ -53,7 +53,7 @@ class RedactionRules:
     - `attributes`: for single names; the first that fits decides, before everything else.
     - `allowed_keys`: the only names that stay, None for all.
     - `patterns`, `pattern_action`: what is looked for inside texts.
-    - `key`: the secret of hashes; not empty where anything is hashed.
+    - `key`: gives the secret of hashes of now, not empty where anything is hashed; raises where there is none to use.
     """
 
     content: Action = Action.REMOVE
@@ -62,13 +62,13 @@ class RedactionRules:
     allowed_keys: Sequence[str] | None = None
     patterns: Sequence[Pattern] = ()
     pattern_action: Action = Action.MASK
-    key: bytes = b""
+    key: Callable[[], bytes] = bytes
 
 
 class Hasher:
     """Puts in the place of a value what is the same for the same value, and says nothing to who lacks the key."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: Callable[[], bytes]) -> None:
         self._key = key
 
     def text(self, text: str) -> str:
@@ -90,7 +90,7 @@ class Hasher:
         return self.text(text) if action is Action.HASH else MASK
 
     def _digest(self, data: bytes) -> str:
-        return HASH_MARK + hmac.new(self._key, data, hashlib.sha256).hexdigest()
+        return HASH_MARK + hmac.new(self._key(), data, hashlib.sha256).hexdigest()
 
 
 class Decisions:

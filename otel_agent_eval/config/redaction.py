@@ -70,7 +70,8 @@ class Redaction(Settings):
     """The secret of hashes, of 16 characters or more, best as `${env:NAME}`: with the same one equal texts have equal
     hashes."""
     hmac_key_file: Path | None = None
-    """A file with that secret, in place of `hmac_key`."""
+    """A file with that secret, in place of `hmac_key`. A changed one counts within a second; while it cannot be used,
+    what would be hashed waits."""
 
     @model_validator(mode="after")
     def _key(self) -> Self:

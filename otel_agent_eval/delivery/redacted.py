@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-from otel_agent_eval.exporters.exporter import Exporter, Permanent
+from otel_agent_eval.exporters.exporter import Exporter, Permanent, Retryable
 from otel_agent_eval.signals import Payload
+from otel_agent_eval.watched import UnusableError
 
 _AT_ONCE = 16 << 10  # bytes of a request that takes no longer than handing it to a thread
 
@@ -22,12 +23,16 @@ class RedactedExporter:
         self._redact = redact
 
     async def export(self, payload: Payload) -> int:
-        """Redact and send a request. Raises `Permanent` where it cannot be redacted, else what the exporter raises."""
+        """Redact and send a request. Raises what the exporter raises, and for what cannot be redacted `Permanent`; or
+        `Retryable` where that is for want of a key: with the key it can.
+        """
         try:
             if len(payload.body) <= _AT_ONCE:
                 redacted = self._redact(payload)
             else:
                 redacted = await asyncio.to_thread(self._redact, payload)
+        except UnusableError:
+            raise Retryable("redaction waits for its key") from None
         except Exception as error:  # noqa: BLE001 (whatever it is, the request must not leave as it is)
             # Without its cause: a traceback can quote content.
             raise Permanent(f"redaction failed: {type(error).__name__}") from None

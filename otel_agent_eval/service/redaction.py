@@ -1,5 +1,7 @@
 """Makes what redacts the requests of a destination, from a configuration."""
 
+from collections.abc import Callable
+
 from otel_agent_eval.annotation import catalogue
 from otel_agent_eval.annotation.definitions import PREFIX
 from otel_agent_eval.config import Config
@@ -11,6 +13,7 @@ from otel_agent_eval.exporters import Exporter
 from otel_agent_eval.processors.redaction import Redactor
 from otel_agent_eval.processors.redaction_patterns import PATTERNS, own_pattern
 from otel_agent_eval.processors.redaction_rules import Action, RedactionRules, Rule
+from otel_agent_eval.watched import Watched
 
 _NAMES_AND_IDS = (catalogue.CATEGORIES, catalogue.SUPPORTING_DOCUMENTS)
 _QUOTING = (catalogue.EVALUATION_EXPLANATION,)
@@ -44,9 +47,17 @@ def redactor(settings: Redaction) -> Redactor:
             *map(own_pattern, settings.blocked_values),
         ],
         pattern_action=Action(settings.pattern_action),
-        key=settings.secret(),
+        key=_key(settings),
     )
     return Redactor(rules, content_names())
+
+
+def _key(settings: Redaction) -> Callable[[], bytes]:
+    """Return what gives the secret of hashes: nothing is hashed with one that was taken back."""
+    secret = settings.secret()
+    if settings.hmac_key_file is None:
+        return lambda: secret
+    return Watched([settings.hmac_key_file], settings.secret, strict=True).get
 
 
 def content_names() -> ContentNames:

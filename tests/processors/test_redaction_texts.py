@@ -13,7 +13,7 @@ from otel_agent_eval.processors.redaction_text import MASK, TextRedactor
 
 MEBIBYTE = 1 << 20
 ALL = TextRedactor(list(PATTERNS.values()), lambda _: MASK)
-HASHER = Hasher(b"a key of tests, 32 characters!!!")
+HASHER = Hasher(lambda: b"a key of tests, 32 characters!!!")
 HASHED = TextRedactor(list(PATTERNS.values()), lambda text: HASHER.instead(Action.HASH, text))
 
 FOUND = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_agent_eval.watched import Watched
+from otel_agent_eval.watched import UnusableError, Watched
 
 
 class Clock:
@@ -17,14 +17,14 @@ class Clock:
         return self.now
 
 
-def watched(file: Path, clock: Clock) -> Watched[str]:
+def watched(file: Path, clock: Clock, *, strict: bool = False) -> Watched[str]:
     def read() -> str:
         text = file.read_text()
         if text == "broken":
             raise ValueError("it is broken")
         return text
 
-    return Watched([file], read, interval=1.0, clock=clock)
+    return Watched([file], read, strict=strict, interval=1.0, clock=clock)
 
 
 def test_a_changed_file_is_read_again_after_the_interval(tmp_path: Path) -> None:
@@ -75,6 +75,32 @@ def test_what_cannot_be_used_leaves_the_old_and_is_told_once(
         assert value.get() == "good"
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert vars(caplog.records[0])["files"] == str(file)
+
+
+def test_what_is_strict_gives_nothing_until_the_files_can_be_used_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, away, clock = tmp_path / "file", tmp_path / "away", Clock()
+    file.write_text("good")
+    value = watched(file, clock, strict=True)
+    assert value.get() == "good"
+    file.rename(away)
+    for _ in range(3):
+        clock.now += 1.0
+        for _ in range(2):
+            with pytest.raises(UnusableError):
+                value.get()
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    away.rename(file)  # the very file that was used before
+    clock.now += 1.0
+    assert value.get() == "good"
+    file.write_text("broken")
+    clock.now += 1.0
+    with pytest.raises(UnusableError):
+        value.get()
+    file.write_text("a new one")
+    clock.now += 1.0
+    assert value.get() == "a new one"
 
 
 def test_after_a_broken_file_a_good_one_counts(tmp_path: Path) -> None:

@@ -1,7 +1,12 @@
-"""In a running gateway: what is judged and pushed is redacted too, and another redaction holds from a reload on."""
+"""In a running gateway: what is judged and pushed is redacted too; reloads and another key of hashes count at once."""
 
+import asyncio
+import logging
+import re
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from live_gateway import arrived, running
 from service_samples import answer, own, traces
@@ -10,6 +15,7 @@ from test_golden import key_values
 
 from otel_agent_eval.config.load import loads
 from otel_agent_eval.signals import Signal
+from otel_agent_eval.watched import LOOK_EVERY
 
 SECRET = "rude and secret"
 
@@ -62,3 +68,35 @@ async def test_another_redaction_holds_from_a_reload_on(otlp_sink: OtlpSink) -> 
     assert SECRET.encode() in before
     assert SECRET.encode() not in after
     assert b"agent_eval.rudeness.score" in after
+
+
+async def test_another_key_of_hashes_counts_at_once_and_without_one_nothing_leaves(
+    otlp_sink: OtlpSink, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "key"
+    file.write_text("the first key of tests")
+
+    def change(config: dict[str, Any]) -> None:
+        with_redaction(config, content="hash", hmac_key_file=str(file))
+
+    async with running(otlp_sink, change=change) as live:
+        await live.send(traces(answer(SECRET)))
+        await arrived(otlp_sink, Signal.TRACES, 1)
+        file.write_text("short")
+        await asyncio.sleep(LOOK_EVERY)
+        await live.send(traces(answer(SECRET)))
+        for _ in range(500):
+            if "did not take a request" in caplog.text:
+                break
+            await asyncio.sleep(0.02)
+        assert len(otlp_sink.spans()) == 1
+        file.write_text("the second key of tests")
+        await arrived(otlp_sink, Signal.TRACES, 2)
+    bodies = [received.body for received in otlp_sink.requests(Signal.TRACES)]
+    first, second = ({found.decode() for found in re.findall(rb"hmac-sha256:[0-9a-f]{64}", body)} for body in bodies)
+    assert first
+    assert second
+    assert not first & second
+    assert SECRET.encode() not in b"".join(bodies)
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert [vars(record)["files"] for record in errors] == [str(file)]
