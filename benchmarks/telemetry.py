@@ -49,8 +49,8 @@ class Interaction(NamedTuple):
     passages: Sequence[str]
 
 
-def interactions(seed: int) -> Iterator[Interaction]:
-    """Yield interactions without end: a question, five passages of some 100 tokens, an answer of some 150.
+def interactions(seed: int, service: str = "guide") -> Iterator[Interaction]:
+    """Yield interactions of a service without end: a question, five passages of some 100 tokens, an answer of some 150.
 
     All texts differ. Half of an answer's sentences stand in its passages, as when a model answers from what it was
     given; the others are its own.
@@ -64,7 +64,7 @@ def interactions(seed: int) -> Iterator[Interaction]:
         own = _text(rng, _ANSWER_SENTENCES - len(quoted), kind, place)
         answer = " ".join([*quoted, own])
         span_id = rng.randbytes(8)
-        request = _agent_request(rng, span_id, question, answer, passages)
+        request = _agent_request(rng, service, span_id, question, answer, passages)
         yield Interaction(request.SerializeToString(), span_id, question, answer, passages)
 
 
@@ -101,10 +101,10 @@ def _text(rng: random.Random, sentences: int, kind: str, place: str) -> str:
 
 
 def _agent_request(
-    rng: random.Random, span_id: bytes, question: str, answer: str, passages: Sequence[str]
+    rng: random.Random, service: str, span_id: bytes, question: str, answer: str, passages: Sequence[str]
 ) -> ExportTraceServiceRequest:
     request = ExportTraceServiceRequest()
-    group = request.resource_spans.add(resource=_resource("guide"))
+    group = request.resource_spans.add(resource=_resource(service))
     scope = group.scope_spans.add()
     scope.scope.name = "opentelemetry.instrumentation.langchain"
     trace_id, root_id, now = rng.randbytes(16), rng.randbytes(8), time.time_ns()

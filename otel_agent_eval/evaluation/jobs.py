@@ -9,6 +9,7 @@ from math import inf
 
 from otel_agent_eval.evaluation.costs import Costs
 from otel_agent_eval.evaluation.job import Job
+from otel_agent_eval.evaluation.shares import Shares, most_first
 
 _USABLE = 0.8
 """The share of the time until the deadline that is planned with: the rest is for what estimates do not know."""
@@ -49,9 +50,10 @@ class Jobs:
     Of what somebody waits for the newest goes first: under overload the oldest are about to leave, and work on them
     would come too late. What nobody waits for any more goes when there is nothing else.
 
-    Where so much waits that it is `pressed`, the most important evaluator goes first, for all that wait, and `shed`
-    leaves out what cannot be done in time, the least important first. `order` names evaluators, the most important
-    first; those that it does not name are less important than any.
+    Where so much waits that it is `pressed`, the most important evaluator goes first, for all that wait, services in
+    turn, and `shed` leaves out what cannot be done in time, the least important first, of that what the services with
+    most of it wait for. `order` names evaluators, the most important first; those that it does not name are less
+    important than any.
     """
 
     def __init__(self, limits: Limits, order: Sequence[str] = (), costs: Costs | None = None) -> None:
@@ -64,6 +66,7 @@ class Jobs:
         self._all: set[Job] = set()
         self._held = 0
         self._number = 0
+        self._shares = Shares()
         self._waiting: Counter[str] = Counter()  # the work of fresh short jobs, by evaluator
         self._arrived = asyncio.Event()
 
@@ -89,13 +92,13 @@ class Jobs:
         return self.pressed(workers) or (bool(fresh) and all(job.left for job in batch))
 
     def admit(self, job: Job) -> bool:
-        """Take a job in, if there is room; late ones make room."""
+        """Take a job in, if there is room; late ones make room, and those of a service that holds more."""
         while not self._has_room(job) and (late := self._long.late or self._short.late):
             self._remove(late.popleft())
-        if not self._has_room(job):
-            return False
         self._number += 1
         job.number = self._number
+        if not self._has_room(job) and not self._make_room(job):
+            return False
         self._all.add(job)
         self._held += job.held
         self._enter(job)
@@ -103,10 +106,11 @@ class Jobs:
         return True
 
     def shed(self, workers: int) -> None:
-        """Leave out what so many workers cannot do in time: the least important first, of that the oldest.
+        """Leave out what so many workers cannot do in time: the least important first.
 
-        The first evaluator of the newest job stays: it goes next. Long jobs are not counted; they have slices only. An
-        evaluator that has not been measured goes in its turn too, though leaving it out is not known to help.
+        Of that, what the service with most of it waits for, the oldest first. The first evaluator of the newest job
+        stays: something must go next. Long jobs are not counted; they have slices only. An evaluator that has not been
+        measured goes in its turn too, though leaving it out is not known to help.
         """
         excess = self.backlog - self._feasible(workers)
         if excess <= 0:
@@ -114,9 +118,9 @@ class Jobs:
         names = sorted(self._waiting, key=self.rank, reverse=True)
         kept = self._short.fresh[-1]
         for name in names:
-            for job in list(self._short.fresh):
+            for job in most_first([job for job in self._short.fresh if name in job.todo], lambda job: job.work):
                 todo = job.todo
-                if name not in todo or (job is kept and name == todo[0]):
+                if job is kept and name == todo[0]:
                     continue
                 job.shed.add(name)
                 self._waiting[name] -= job.work
@@ -129,6 +133,8 @@ class Jobs:
 
     def leave(self, job: Job) -> None:
         """Note that nobody waits for a job any more."""
+        if job not in self._all:
+            return  # it had to make room
         if not job.in_work:
             self._exit(job)
         job.left = True
@@ -172,7 +178,10 @@ class Jobs:
         if self.pressed(workers):
             first = min((job.todo[0] for job in fresh), key=self.rank)
             alike = [job for job in fresh if job.todo[0] == first]
-            return self._taken(reversed(alike), len(alike), workers)
+            batch = self._taken(self._shares.in_turn(alike), len(alike), workers)
+            for job in batch:
+                self._shares.charge(job)
+            return batch
         return self._taken(reversed(fresh), len(fresh), workers)
 
     def next_long(self, current: Job | None) -> Job | None:
@@ -182,7 +191,9 @@ class Jobs:
         if self._long.fresh:
             if current is not None:
                 self.give_back(current)
-            job = self._long.fresh.pop()
+            job = next(self._shares.in_turn(self._long.fresh))
+            self._shares.charge(job)
+            self._exit(job)
         elif self._short.fresh:
             return None
         elif current is not None or not self._long.late:
@@ -191,6 +202,27 @@ class Jobs:
             job = self._long.late.pop()
         job.in_work = True
         return job
+
+    def _make_room(self, newcomer: Job) -> bool:
+        """Leave out what waits of services that hold more than the newcomer's, if that makes room; tell whether."""
+        full = len(self._all) >= self._limits.capacity
+        excess = 1 if full else self._held + newcomer.held - self._limits.held
+        everything = sorted(self._all, key=lambda job: job.number)
+        victims: list[Job] = []
+        for job in most_first([*everything, newcomer], lambda one: 1 if full else one.held):
+            if job.interaction.service == newcomer.interaction.service:
+                return False
+            if not job.in_work:
+                victims.append(job)
+                excess -= 1 if full else job.held
+            if excess <= 0:
+                break
+        for job in victims:
+            self._exit(job)
+            self._remove(job)
+            job.shed.update(job.todo)
+            job.finish()
+        return self._has_room(newcomer)
 
     def _taken(self, jobs: Iterable[Job], count: int, workers: int) -> list[Job]:
         """Take from the first of `count` jobs on, as many as make a batch."""
