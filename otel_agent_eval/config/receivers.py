@@ -61,6 +61,9 @@ class GrpcProtocol(Settings):
     """Time for a request to arrive; senders that are slower are asked to try again."""
     max_connections: _Connections = 4096
     """Connections at a time; further ones are closed."""
+    max_connections_per_client: _Connections | None = None
+    """Connections of one address at a time; further ones are closed within a second. Without it only `max_connections`
+    counts. Needs Linux."""
     max_concurrent_streams: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Requests at a time on a connection; senders wait with further ones, or are asked to try again."""
     keepalive: Keepalive = Keepalive()

@@ -11,6 +11,7 @@ import grpc
 
 from otel_agent_eval.connections import client_of
 from otel_agent_eval.listen import ListenError, ServerTls, bind, join_endpoint, split_endpoint
+from otel_agent_eval.receivers.accepted import AcceptedConnections
 from otel_agent_eval.receivers.errors import Cause, Rejection, Unavailable, Undecodable
 from otel_agent_eval.receivers.gate import Gate
 from otel_agent_eval.receivers.gunzip import GZIP_MAGIC
@@ -39,13 +40,15 @@ _FOR_EVER = 0x7FFFFFFF  # gRPC's word for no limit, in milliseconds
 class GrpcLimits:
     """What a gRPC server bears; times in seconds, None for no limit.
 
-    `handshake_timeout` is for TLS and HTTP/2's greetings, `read_timeout` for the body of a request. A connection is
-    asked to end when it carried nothing for `idle`, or was open for `age`, and closed `age_grace` later. A client that
-    says nothing for `ping_after` is asked whether it lives, and closed when it says nothing for `ping_timeout`; one
-    that asks us more often than every `min_ping_interval` is closed for abuse.
+    `connections_per_client` is kept to within a second, `connections` always. `handshake_timeout` is for TLS and
+    HTTP/2's greetings, `read_timeout` for the body of a request. A connection is asked to end when it carried nothing
+    for `idle`, or was open for `age`, and closed `age_grace` later. A client that says nothing for `ping_after` is
+    asked whether it lives, and closed when it says nothing for `ping_timeout`; one that asks us more often than every
+    `min_ping_interval` is closed for abuse.
     """
 
     connections: int = 4096
+    connections_per_client: int | None = None
     streams: int = 1000
     handshake_timeout: float = 10.0
     read_timeout: float = 30.0
@@ -102,7 +105,7 @@ class OtlpGrpcReceiver:
         self._server: grpc.aio.Server | None = None
         self._reading: dict[asyncio.Task[object], float] = {}  # since when each waits for its request's body
         self._too_slow: set[asyncio.Task[object]] = set()
-        self._watch: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Listen; `endpoint` then holds the real port. Raises `ListenError`."""
@@ -118,10 +121,14 @@ class OtlpGrpcReceiver:
         )
         server.add_generic_rpc_handlers((_Services(self),))
         host, _ = split_endpoint(self.endpoint, self.key)
-        self.endpoint = join_endpoint(host, self._listen(server))
+        port = self._listen(server)
+        self.endpoint = join_endpoint(host, port)
+        watches = [self._end_slow_reads]
+        if self._limits.connections_per_client is not None:
+            watches.append(self._accepted(host, port, self._limits.connections_per_client).watch)
         await server.start()
         self._server = server
-        self._watch = asyncio.create_task(self._end_slow_reads())
+        self._watches = [asyncio.create_task(watch()) for watch in watches]
         _log.info("listening", extra={"protocol": "grpc", "endpoint": self.endpoint})
 
     async def stop(self, grace: float = 5.0) -> None:
@@ -129,8 +136,8 @@ class OtlpGrpcReceiver:
         self._intake.stop()
         if self._server is not None:
             await self._server.stop(grace)
-        if self._watch is not None:
-            self._watch.cancel()
+        for watch in self._watches:
+            watch.cancel()
 
     def _listen(self, server: grpc.aio.Server) -> int:
         host, port = split_endpoint(self.endpoint, self.key)
@@ -142,6 +149,13 @@ class OtlpGrpcReceiver:
             return server.add_secure_port(address, _credentials(self._tls))
         except RuntimeError:
             raise ListenError(f"cannot listen on {self.endpoint}; change {self.key}") from None
+
+    def _accepted(self, host: str, port: int, most: int) -> AcceptedConnections:
+        try:
+            return AcceptedConnections(host, port, most)
+        except OSError as error:
+            message = f"cannot count connections: {error}; remove max_connections_per_client, beside {self.key}"
+            raise ListenError(message) from None
 
     def export(self, signal: Signal) -> Callable[[object, _Context], Awaitable[bytes]]:
         """Return what serves the Export call of a signal."""

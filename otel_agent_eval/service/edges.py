@@ -112,6 +112,7 @@ def grpc_limits(settings: GrpcProtocol) -> GrpcLimits:
     server, clients = settings.keepalive.server_parameters, settings.keepalive.enforcement_policy
     return GrpcLimits(
         connections=settings.max_connections,
+        connections_per_client=settings.max_connections_per_client,
         streams=settings.max_concurrent_streams,
         read_timeout=settings.read_timeout,
         idle=server.max_connection_idle,

@@ -41,7 +41,11 @@ def test_nobody_is_asked_anything_unless_that_is_configured() -> None:
 def test_settings_reach_the_limits() -> None:
     config = config_of(
         protocols={
-            "grpc": {"max_connections": 7, "keepalive": {"server_parameters": {"max_connection_age": "1h"}}},
+            "grpc": {
+                "max_connections": 7,
+                "max_connections_per_client": 3,
+                "keepalive": {"server_parameters": {"max_connection_age": "1h"}},
+            },
             "http": {"read_header_timeout": "3s", "max_connections_per_client": 5, "max_buffered_bytes": "2MiB"},
         },
         limits={"max_items": 10, "max_decompression_ratio": 100, "bytes_per_second": "1MiB"},
@@ -51,6 +55,7 @@ def test_settings_reach_the_limits() -> None:
     assert grpc is not None
     assert http is not None
     options = dict(edges.grpc_limits(grpc).options())
+    assert edges.grpc_limits(grpc).connections_per_client == 3
     assert options["grpc.max_allowed_incoming_connections"] == 7
     assert options["grpc.max_connection_age_ms"] == 3_600_000
     limits = edges.http_limits(http)
