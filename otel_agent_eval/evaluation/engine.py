@@ -173,6 +173,7 @@ class Engine:
 
     async def _ask(self, name: str, jobs: list[Job], verdicts: Awaitable[Verdicts | None]) -> bool:
         """Take down what a worker says of jobs; tell whether it is still at them."""
+        asked = asyncio.get_running_loop().time()
         try:
             said = await verdicts
             if said is None:
@@ -182,7 +183,8 @@ class Engine:
             _log.error("model worker broke its contract", extra={"evaluator": name, "error_type": type(error).__name__})
             pairs, seconds = [(job, Failed(type(error).__name__)) for job in jobs], 0.0
         if seconds > 0 and not all(isinstance(evaluation, Failed) for _, evaluation in pairs):
-            self._jobs.costs.learn(name, sum(job.work for job in jobs), seconds)
+            waited = asyncio.get_running_loop().time() - asked  # on a busy machine it takes time to be told, too
+            self._jobs.costs.learn(name, sum(job.work for job in jobs), max(seconds, waited))
         for job, evaluation in pairs:
             self._settle(job, name, evaluation)
             _tell(self._observe, name, seconds)
