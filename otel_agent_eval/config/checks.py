@@ -50,7 +50,7 @@ def errors(parts: Parts, names: Mapping[str, Collection[str]]) -> Iterator[Findi
     yield from _same_address(listeners)
     yield from _own_address(parts.exporters, listeners)
     if parts.service:
-        yield from _own_traces(parts.service, listeners)
+        yield from _own_telemetry(parts.service, listeners)
     yield from auth_checks.errors(parts, names["extensions"])
     yield from redaction_checks.errors(parts, names["processors"])
     for section in (*_SECTIONS, "extensions"):
@@ -173,13 +173,15 @@ def _own_address(exporters: Mapping[str, Exporter], listeners: Mapping[Path, Add
                 yield ("exporters", name, key), message
 
 
-def _own_traces(service: Service, listeners: Mapping[Path, Address]) -> Iterator[Finding]:
-    for number, processor in enumerate(service.telemetry.traces.processors):
-        endpoint = processor.batch.exporter.otlp.endpoint
-        own = next((path for path, listener in listeners.items() if _reaches(endpoint.address, listener)), None)
-        if own is not None:
-            message = f"{endpoint} is this gateway itself ({path_text(own)}): each span would make another"
-            yield ("service", "telemetry", "traces", "processors", number, "batch", "exporter", "otlp"), message
+def _own_telemetry(service: Service, listeners: Mapping[Path, Address]) -> Iterator[Finding]:
+    telemetry = service.telemetry
+    for signal, processors in (("logs", telemetry.logs.processors), ("traces", telemetry.traces.processors)):
+        for number, processor in enumerate(processors):
+            endpoint = processor.batch.exporter.otlp.endpoint
+            own = next((path for path, listener in listeners.items() if _reaches(endpoint.address, listener)), None)
+            if own is not None:
+                message = f"{endpoint} is this gateway itself ({path_text(own)}): its {signal} would tell of themselves"
+                yield ("service", "telemetry", signal, "processors", number, "batch", "exporter", "otlp"), message
 
 
 def _meet(one: Address, other: Address) -> bool:

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.extensions import Auth
-from otel_agent_eval.config.own_telemetry import TracesTelemetry
+from otel_agent_eval.config.own_telemetry import OwnProcessor, TracesTelemetry
 from otel_agent_eval.config.queue import Queue
 from otel_agent_eval.config.tls import ServerTls
 from otel_agent_eval.config.values import Address, Duration, ListenAddress
@@ -58,7 +58,7 @@ class MetricsTelemetry(Settings):
 
 
 class LogsTelemetry(Settings):
-    """The gateway's own log, on standard error. It never holds content."""
+    """The gateway's own log, on standard error, and sent where that is wanted. It never holds content."""
 
     level: Annotated[
         Literal["debug", "info", "warn", "error"],
@@ -67,6 +67,8 @@ class LogsTelemetry(Settings):
     """The least serious level that is logged."""
     encoding: Literal["console", "json"] = "console"
     """`json`: an object a line."""
+    processors: tuple[OwnProcessor, ...] = ()
+    """Where it goes beside standard error."""
 
 
 class Telemetry(Settings):

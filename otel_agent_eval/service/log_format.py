@@ -9,8 +9,23 @@ from typing import Any, Final, Literal
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
 
+def extras(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the record's `extra` fields."""
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+def place(record: logging.LogRecord) -> dict[str, str]:
+    """Return where an exception was raised, as `file:line`."""
+    trace = record.exc_info[2] if record.exc_info else None
+    if trace is None:
+        return {}
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return {"at": f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"}
+
+
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    fields = extras(record)
     if record.exc_info and record.exc_info[0] is not None:
         fields["error.type"] = record.exc_info[0].__name__
     return fields
@@ -32,8 +47,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **_fields(record),
         }
-        text = json.dumps(line | _place(record), default=str, ensure_ascii=False)
-        return text if text.isprintable() else json.dumps(line | _place(record), default=str)
+        text = json.dumps(line | place(record), default=str, ensure_ascii=False)
+        return text if text.isprintable() else json.dumps(line | place(record), default=str)
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -41,7 +56,7 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Format the record; of an exception only type and place are kept: its message can quote content."""
-        found = _fields(record) | _place(record)
+        found = _fields(record) | place(record)
         fields = "".join(f" {key}={_printable(str(value))}" for key, value in found.items())
         return f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}{fields}"
 
@@ -51,22 +66,12 @@ def _printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _place(record: logging.LogRecord) -> dict[str, str]:
-    """Return where an exception was raised, as `file:line`."""
-    trace = record.exc_info[2] if record.exc_info else None
-    if trace is None:
-        return {}
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    return {"at": f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"}
-
-
 def set_up(level: Literal["debug", "info", "warn", "error"], encoding: Literal["console", "json"]) -> None:
-    """Send the process's log to standard error in this form."""
+    """Send the process's log to standard error in this form; handlers that write to no stream stay."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if encoding == "json" else ConsoleFormatter())
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, *(h for h in root.handlers if not isinstance(h, logging.StreamHandler))]
     root.setLevel({"warn": "WARNING"}.get(level, level.upper()))
     for chatty in ("httpx", "httpcore", "uvicorn.access", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from typing import Final, Generic, TypeVar
 
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -31,6 +32,9 @@ _T = TypeVar("_T")
 Pack = Callable[[Sequence[_T]], Payload]
 """Makes a request of some items."""
 
+sending: Final[ContextVar[Signal | None]] = ContextVar("sending", default=None)
+"""Whose sending is at work here: what it logs must not be sent by it again."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -55,6 +59,11 @@ class OwnTelemetry(Generic[_T]):
         self._outlets = [_Outlet(exporter, signal, pack, every) for exporter in exporters]
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anywhere to send to."""
+        return bool(self._outlets)
 
     def add(self, item: _T) -> None:
         """Have an item sent. Never blocks; may be called from any thread, before `start`, too."""
@@ -97,6 +106,7 @@ class _Outlet(Generic[_T]):
             self._dropped += 1
 
     async def send_until(self, stopping: asyncio.Event) -> None:
+        sending.set(self._signal)  # of this task, and of what it awaits
         stopped = False
         while not stopped:
             with contextlib.suppress(TimeoutError):
@@ -105,6 +115,7 @@ class _Outlet(Generic[_T]):
             await self._flush()
 
     async def close(self) -> None:
+        sending.set(self._signal)
         if self._items:
             _log.warning(f"stopped before all {self._signal} of the gateway's own were sent", extra=self._numbers())
         await self._exporter.close()

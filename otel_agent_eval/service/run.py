@@ -19,6 +19,7 @@ from otel_agent_eval.receivers import ListenError
 from otel_agent_eval.service import edges, log_format
 from otel_agent_eval.service.build import destination_signals
 from otel_agent_eval.service.gateway import Gateway
+from otel_agent_eval.service.own_logs import OwnLogs
 from otel_agent_eval.service.reload import ReloadError
 
 _log = logging.getLogger(__name__)
@@ -32,11 +33,33 @@ def run(read: Callable[[], Loaded], loaded: Loaded) -> int:
 
     `read` reads the configuration again, of which `loaded` is what it said first.
     """
+    return uvloop.run(_run(read, loaded))
+
+
+async def _run(read: Callable[[], Loaded], loaded: Loaded) -> int:
+    """Log, from the first line to the last, and serve."""
+    try:
+        logs = OwnLogs(loaded.config.service.telemetry.logs)
+    except ValueError as error:
+        _say(error)
+        return 1
+    logging.getLogger().addHandler(logs)
     _log_as(loaded.config)
-    return uvloop.run(_serve(read, loaded))
+    logs.telemetry.start()
+    try:
+        gateway = await _serve(read, loaded)
+    finally:
+        await logs.telemetry.stop()
+    if gateway is None:
+        return 1
+    if gateway.stuck:
+        logging.shutdown()
+        os._exit(0)  # the interpreter would wait for every thread
+    return 0
 
 
-async def _serve(read: Callable[[], Loaded], loaded: Loaded) -> int:
+async def _serve(read: Callable[[], Loaded], loaded: Loaded) -> Gateway | None:
+    """Run a gateway until a signal stops it, and return it; None where it cannot be started."""
     stopping, hangup = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,18 +73,15 @@ async def _serve(read: Callable[[], Loaded], loaded: Loaded) -> int:
         edges.warn_of_open_doors(loaded.config)
         await gateway.start()
     except _UNUSABLE as error:
-        sys.stderr.write(f"otel-agent-eval: {error}\n")
-        return 1
+        _say(error)
+        return None
     _calm_collector()
     reloading = asyncio.create_task(_reload_at(hangup, gateway, read))
     await stopping.wait()
     reloading.cancel()
     await asyncio.gather(reloading, return_exceptions=True)
     await gateway.stop()
-    if gateway.stuck:
-        logging.shutdown()
-        os._exit(0)  # the interpreter would wait for every thread
-    return 0
+    return gateway
 
 
 async def _reload_at(hangup: asyncio.Event, gateway: Gateway, read: Callable[[], Loaded]) -> None:
@@ -93,6 +113,11 @@ async def _reload_at(hangup: asyncio.Event, gateway: Gateway, read: Callable[[],
 def _log_as(config: Config) -> None:
     settings = config.service.telemetry.logs
     log_format.set_up(settings.level, settings.encoding)
+
+
+def _say(error: Exception) -> None:
+    """Say in one line why nothing can be started."""
+    sys.stderr.write(f"otel-agent-eval: {error}\n")
 
 
 def _tell_where_it_goes(config: Config) -> None:

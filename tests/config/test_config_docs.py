@@ -10,7 +10,7 @@ from otel_agent_eval.config.docs import reference, replaced
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "configuration.md"
-OWN_TRACES = "| `telemetry.traces.processors[].batch.exporter.otlp."
+OWN_OTLP = re.compile(r"\| `telemetry\.(logs|traces)\.processors\[\]\.batch\.exporter\.otlp\.")
 
 
 def test_the_reference_is_up_to_date() -> None:
@@ -24,7 +24,7 @@ def test_every_key_has_a_meaning_and_a_type_that_a_reader_knows() -> None:
 
     assert len(rows) > 50
     assert [row for row in rows if len(row[-1].removesuffix(" |")) < 4] == []
-    mappings = {row[0].removeprefix(OWN_TRACES) for row in rows if row[1] == "mapping"}
+    mappings = {OWN_OTLP.sub("", row[0]) for row in rows if row[1] == "mapping"}
     of_alerts = {"| `services`", "| `segments`", "| `error_rates`"}
     assert mappings == {
         "| `evaluators`",
