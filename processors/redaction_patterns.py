@@ -4,7 +4,6 @@ The candidates are generous, so that none is missed; the checks keep dates, time
 """
 
 import ipaddress
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -81,7 +80,8 @@ _IBAN_LENGTHS: Final = {entry[:2]: int(entry[2:]) for entry in _IBANS.split()}
 
 
 def _ssn(candidate: str) -> tuple[int, int] | int:
-    area, group, serial = (int(part) for part in re.split(r"[ -]", candidate))
+    digits = "".join(character for character in candidate if character.isdecimal())
+    area, group, serial = int(digits[:3]), int(digits[3:5]), int(digits[5:])
     valid = 0 < area < 900 and area != 666 and group and serial  # noqa: PLR2004 (areas that are never given out)
     return (0, len(candidate)) if valid else 1
 
@@ -109,29 +109,33 @@ _KEY_STARTS: Final = "|".join(
     )
 )
 
+_GAP: Final = r"[\p{Zs}\p{Pd}+]"
+"""What stands between groups of digits: spaces and dashes of any width, and the `+` that is a space in URLs."""
+_PRIVATE_KEY: Final = rf"[A-Z\p{{Zs}}+]*PRIVATE{_GAP}KEY"
 _HEX: Final = "[0-9A-Fa-f]{1,4}"
 _IPV4: Final = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
 
 PATTERNS: Final[Mapping[str, Pattern]] = {
     "api_key": Pattern(
-        rf"(?i:\b(?:bearer|basic)[ ]+[0-9a-z._~+/-]{{16,}}=*)|\b(?:{_KEY_STARTS})"
-        r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
+        rf"(?i:\b(?:bearer|basic)[\p{{Zs}}+]+[0-9a-z._~+/-]{{16,}}=*)|\b(?:{_KEY_STARTS})"
+        rf"|-----BEGIN{_GAP}{_PRIVATE_KEY}-----[^-]*(?:-----END{_GAP}{_PRIVATE_KEY}-----)?"
     ),
-    "email": Pattern(r"[\pL\pM\pN._%+'-]+@(?:[\pL\pM\pN-]+\.)+[\pL\pN-]*\pL"),
-    "iban": Pattern(r"\b[A-Za-z]{2}[0-9]{2}(?:[ -]?[0-9A-Za-z]){11,30}", _iban),
+    "email": Pattern(r"[\pL\pM\pN._%+'-]+[@\x{FF20}\x{FE6B}](?:[\pL\pM\pN-]+\.)+[\pL\pN-]*\pL"),
+    "iban": Pattern(rf"\b[A-Za-z]{{2}}[0-9]{{2}}(?:{_GAP}?[0-9A-Za-z]){{11,30}}", _iban),
     "credit_card": Pattern(
-        r"\p{Nd}{4}[ -]\p{Nd}{4}[ -]\p{Nd}{4}[ -]\p{Nd}{1,7}|\p{Nd}{4}[ -]\p{Nd}{6}[ -]\p{Nd}{4,5}|\p{Nd}{13,}", _card
+        rf"(?:\p{{Nd}}{{4}}{_GAP}){{3}}\p{{Nd}}{{1,7}}|\p{{Nd}}{{4}}{_GAP}\p{{Nd}}{{6}}{_GAP}\p{{Nd}}{{4,5}}|\p{{Nd}}{{13,}}",
+        _card,
     ),
     "ip_address": Pattern(
         rf"\b{_IPV4}\b|\b(?:{_HEX}:){{7}}{_HEX}\b|\b(?:{_HEX}:){{6}}{_IPV4}\b"
         rf"|(?:\b{_HEX}(?::{_HEX}){{0,6}})?::(?:(?:{_HEX}:){{0,6}}(?:{_IPV4}|{_HEX}))?",
         _ip_address,
     ),
-    "us_ssn": Pattern(r"\b[0-8][0-9]{2}[ -][0-9]{2}[ -][0-9]{4}\b", _ssn),
+    "us_ssn": Pattern(rf"\b[0-8][0-9]{{2}}{_GAP}[0-9]{{2}}{_GAP}[0-9]{{4}}\b", _ssn),
     "phone": Pattern(
-        r"(?:\+|\b00)[1-9](?:[ ./()-]{0,2}\p{Nd}){6,14}\b"  # with the country
-        r"|\(?\b[2-9]\p{Nd}{2}\)?[ .-][2-9]\p{Nd}{2}[ .-]\p{Nd}{4}\b"  # North America
-        r"|\b0[1-9]\p{Nd}{1,4}[ /-]{1,2}\p{Nd}(?:[ /-]?\p{Nd}){4,9}\b"  # with the 0 before an area
+        r"(?:\+|\b00)[1-9](?:[\p{Zs}\p{Pd}+./()]{0,2}\p{Nd}){6,14}\b"  # with the country
+        r"|\(?\b[2-9]\p{Nd}{2}\)?[\p{Zs}\p{Pd}+.][2-9]\p{Nd}{2}[\p{Zs}\p{Pd}+.]\p{Nd}{4}\b"  # North America
+        r"|\b0[1-9]\p{Nd}{1,4}[\p{Zs}\p{Pd}+/]{1,2}\p{Nd}(?:[\p{Zs}\p{Pd}+/]?\p{Nd}){4,9}\b"  # with a 0
     ),
 }
 """The ready patterns by name, in the order in which they are looked for: the sure ones before the vague."""

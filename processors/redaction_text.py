@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from otel_agent_eval.processors.redaction_escapes import ESCAPE, TooManyEscapesError, View, views
 from otel_agent_eval.processors.redaction_patterns import PATTERNS, Check, Pattern, Regex, compiled_regex
 
 MASK: Final = "[REDACTED]"
@@ -46,9 +47,12 @@ class TextRedactor:
 
     def __init__(self, patterns: Sequence[Pattern], replacement: Callable[[str], str]) -> None:
         self._patterns = [(compiled_regex(f"{_DONE.pattern}|(?:{p.regex})"), p.check) for p in patterns]
-        self._any = compiled_regex("|".join(f"(?:{pattern.regex})" for pattern in patterns)) if patterns else None
+        anything = "|".join([*(f"(?:{pattern.regex})" for pattern in patterns), ESCAPE])
+        self._any = compiled_regex(anything) if patterns else None
         screens = [_screen(pattern) for pattern in patterns]
-        self._screen = None if None in screens or not screens else compiled_regex("|".join(map(str, screens)))
+        self._screen = (
+            None if None in screens or not screens else compiled_regex("|".join([*map(str, screens), ESCAPE]))
+        )
         self._replacement = replacement
 
     def could_find(self, raw: bytes) -> bool:
@@ -95,25 +99,31 @@ class TextRedactor:
         return json.dumps(redacted) if whole else json.dumps(redacted)[:-1]
 
     def _plain(self, text: str) -> str:
-        """Redact a text as it stands, without looking for JSON."""
+        """Redact a text without looking for JSON: first as it reads behind all escapes, in the end as it stands."""
         data = _encoded(text)
-        for regex, check in self._patterns:
-            redacted = self._replaced(data, regex, check)
-            if redacted is None:
-                return MASK
-            data = redacted
+        try:
+            seen = views(data, _MOST_CANDIDATES)
+            for depth in reversed(range(len(seen))):
+                for regex, check in self._patterns:
+                    redacted = self._replaced(data, seen[depth], regex, check) if depth < len(seen) else data
+                    if redacted != data:
+                        data = redacted
+                        seen = views(data, _MOST_CANDIDATES)
+        except (_TooMuchError, TooManyEscapesError):
+            return MASK
         return _decoded(data)
 
-    def _replaced(self, data: bytes, regex: Regex, check: Check | None) -> bytes | None:
-        """Replace what one pattern finds; None where there is too much of it."""
+    def _replaced(self, data: bytes, view: View, regex: Regex, check: Check | None) -> bytes:
+        """Replace in a text what one pattern finds in a view of it. Raises `_TooMuchError`."""
         pieces: list[bytes] = []
-        kept = position = candidates = 0  # what is before `kept` is among the pieces; the search goes on at `position`
-        while (match := regex.search(data, position)) is not None:
+        seen = view.data
+        kept = position = candidates = 0  # of `data` what is before `kept` is among the pieces; `position` is in `seen`
+        while (match := regex.search(seen, position)) is not None:
             begin, position = match.span()
-            candidate = _decoded(data[begin:position])
+            candidate = seen[begin:position].decode("utf-8", "replace")
             candidates += 1
             if len(pieces) > 2 * _MOST_FOUND or candidates > _MOST_CANDIDATES:
-                return None
+                raise _TooMuchError
             if _DONE.fullmatch(candidate):
                 continue
             meant = (0, len(candidate)) if check is None else check(candidate)
@@ -121,9 +131,10 @@ class TextRedactor:
                 position = begin + len(_encoded(candidate[:meant]))
                 continue
             first, last = meant
-            pieces += [data[kept : begin + len(_encoded(candidate[:first]))]]
-            pieces += [_encoded(self._replacement(candidate[first:last]))]
-            kept = position = begin + len(_encoded(candidate[:last]))
+            found = begin + len(_encoded(candidate[:first]))
+            position = begin + len(_encoded(candidate[:last])) if check is not None else position
+            pieces += [data[kept : view.place(found)], _encoded(self._replacement(candidate[first:last]))]
+            kept = view.place(position)
         return b"".join([*pieces, data[kept:]])
 
 

@@ -1,7 +1,10 @@
 """Patterns inside texts: what is found, what is left alone, in JSON, in other scripts, and in bounded time."""
 
+import html
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, settings
@@ -45,6 +48,19 @@ FOUND = {
         "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----",
     ),
 }
+ESCAPES: Mapping[str, Callable[[str], str]] = {
+    "url": lambda text: quote(text, safe=""),
+    "form": quote_plus,
+    "url in a url": lambda text: quote(quote(text, safe=""), safe=""),
+    "every byte": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    "html": lambda text: html.escape(text).replace("@", "&#64;").replace(" ", "&nbsp;").replace("+", "&plus;"),
+    "html in hexadecimal": lambda text: "".join(f"&#x{ord(character):X};" for character in text),
+    "html in html": lambda text: html.escape("".join(f"&#{ord(character)};" for character in text)),
+    "html in a url": lambda text: quote(text.replace("@", "&commat;").replace(" ", "&#160;"), safe=""),
+    "program": lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
+    "program in a program": lambda text: "".join(f"\\\\\\\\u{ord(character):04x}" for character in text),
+    "bytes of a program": lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()),
+}
 LEFT = {
     "email": ("@dataclass", "bob@localhost", "a @ b.com", "price@"),
     "phone": ("2026-11-23", "12:30:45", "1700000000", "v1.2.3", "pages 12-14", "3.14159265"),
@@ -72,6 +88,40 @@ def test_it_is_found_alone_and_among_other_text_in_any_script(name: str, text: s
     assert redactor.redact(f"see 👉 {text} 👈, ask") == f"see 👉 {MASK} 👈, ask"
     assert redactor.redact(f"询问 {text}。") == f"询问 {MASK}。"
     assert text not in ALL.redact(f"it's\t{text}\n")
+
+
+@pytest.mark.parametrize("escape", ESCAPES)
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in FOUND.items() for text in texts])
+def test_it_is_found_behind_escapes_and_what_is_around_it_stays(name: str, text: str, escape: str) -> None:
+    url = f"/ask%3F?q=a%20b&amp;&#38;user={ESCAPES[escape](text)}&x=%C3%BC"
+    assert only(name).redact(url) == f"/ask%3F?q=a%20b&amp;&#38;user={MASK}&x=%C3%BC"
+    assert ALL.redact(ALL.redact(url)) == ALL.redact(url)
+    assert ALL.could_find(url.encode())
+    found = json.loads(ALL.redact(json.dumps({"url": url, "n": 1})))
+    assert (found["url"], found["n"]) == (ALL.redact(url), 1)
+
+
+def test_equal_values_have_equal_hashes_however_they_are_escaped() -> None:
+    found = {HASHED.redact(escape("bob@example.com")) for escape in ESCAPES.values()}
+    assert found == {HASHED.redact("bob@example.com")}
+
+
+def test_what_is_only_escaped_stays() -> None:
+    text = r"100%25 %zz %4 &nbsp; &nope; &#99999999; &#xD800; \u12 \xq \\u00e9 %ff%c3 %F4%BF%BF%BF"
+    assert ALL.redact(text) == text
+
+
+def test_an_own_expression_may_find_bytes_that_are_no_text() -> None:
+    redactor = TextRedactor([own_pattern("a.b")], lambda _: MASK)
+    assert redactor.redact("x a%F4%BF%BF%BFb y") in {f"x {MASK} y", "x a%F4%BF%BF%BFb y"}
+    assert redactor.redact("x a%C3%BCb y") == f"x {MASK} y"
+
+
+def test_more_kinds_of_escapes_than_anybody_nests_are_masked_as_a_whole() -> None:
+    text = "bob@example.com"
+    for _ in range(4):
+        text = "".join(f"&#{ord(character)};" for character in quote(text, safe=""))
+    assert ALL.redact(text) == MASK
 
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in LEFT.items() for text in texts])
@@ -186,6 +236,13 @@ def test_own_expressions_with_assertions_are_looked_for_in_every_request() -> No
         "[" * MEBIBYTE,
         '{"' * (MEBIBYTE // 2),
         "-----BEGIN PRIVATE KEY-----" * (MEBIBYTE // 27),
+        "%40" * 90_000 + "bob%40example.com " * 900,
+        "%26amp;" * 90_000,
+        "&amp;#" * (MEBIBYTE // 6),
+        "&" + "amp;" * (MEBIBYTE // 4),
+        "%" + "25" * (MEBIBYTE // 2),
+        "\\u" * (MEBIBYTE // 2),
+        "\\\\u0025" * 90_000,
     ],
     ids=lambda text: text[:8],
 )
