@@ -19,13 +19,18 @@ class ConnectionLimits:
     `header_timeout` is for the TLS handshake and for the head of a request, from a connection's beginning or the head's
     first byte; `idle_timeout` for the silence between two requests, and of who does not read its answer. It is longer
     than SDKs wait between spans (5 s) and between metrics (60 s), so that they do not write into a connection that is
-    being closed.
+    being closed. `unread_bytes` are of all answers that wait to be read; beyond, who reads slowest is closed.
+
+    With `make_room` a connection that is one too many takes the place of the one that said nothing for longest, so that
+    who comes and goes is let in beside those who only stay. Otherwise it is closed itself.
     """
 
     connections: int = 4096
     connections_per_client: int | None = None
     header_timeout: float = 10.0
     idle_timeout: float = 75.0
+    unread_bytes: int = 32 << 20
+    make_room: bool = False
 
 
 def client_of(address: str) -> str:
@@ -51,26 +56,59 @@ class ConnectionBook:
         self.limits = limits
         self._open: set[GuardedProtocol] = set()
         self._by_client: Counter[str] = Counter()
-        self._refused = Seldom(_log, "connections are refused: there are too many")
+        self._refused = Seldom(_log, "connections are closed: there are too many")
         self._slow = Seldom(_log, "connections are closed: their requests do not begin")
         self._deaf = Seldom(_log, "connections are closed: nobody reads the answers")
 
     def enter(self, connection: "GuardedProtocol", client: str) -> bool:
         """Note a new connection; return whether it may stay."""
         most = self.limits.connections_per_client
-        if len(self._open) >= self.limits.connections or (most is not None and self._by_client[client] >= most):
+        crowded = most is not None and self._by_client[client] >= most
+        if crowded or len(self._open) >= self.limits.connections:
             self._refused(client=client)
-            return False
+            if not (self.limits.make_room and self._end_one(client if crowded else None)):
+                return False
         self._open.add(connection)
         self._by_client[client] += 1
         return True
 
     def leave(self, connection: "GuardedProtocol", client: str) -> None:
         """Forget a connection."""
-        self._open.discard(connection)
+        if connection not in self._open:
+            return
+        self._open.remove(connection)
         self._by_client[client] -= 1
         if not self._by_client[client]:
             del self._by_client[client]
+
+    def bound_unread(self) -> None:
+        """Close the connections that have been slow to read for longest while all answers together are too large.
+
+        The one that was slow last stays: a page may be larger than the limit, and who reads it is soon through.
+        """
+        waiting = [(one.unread_since, one.unread_bytes(), one) for one in self._open if one.unread_since is not None]
+        waiting.sort(key=lambda entry: entry[0])
+        total = sum(size for _, size, _ in waiting)
+        for _, size, connection in waiting[:-1]:
+            if total <= self.limits.unread_bytes:
+                return
+            self._deaf(client=connection.client)
+            connection.abort()
+            total -= size
+
+    def _end_one(self, client: str | None) -> bool:
+        """End the connection, of a client or of all, that said nothing for longest, but for those being answered."""
+        quiet = [
+            one
+            for one in self._open
+            if client in (None, one.client) and (one.unread_since is not None or not one.answering)
+        ]
+        if not quiet:
+            return False
+        quietest = min(quiet, key=lambda one: one.heard)
+        self.leave(quietest, quietest.client)
+        quietest.abort()
+        return True
 
     def close_slow(self, now: float) -> None:
         """Close the connections on which a request takes too long to begin, or an answer too long to be read."""
@@ -88,13 +126,15 @@ class GuardedProtocol(asyncio.Protocol):
     """Stands before uvicorn's protocol, whichever it is, and hands everything on to it.
 
     `waits_since` is when the head of a request was begun, or the connection made, None while a request is answered and
-    between two requests.
+    between two requests. `unread_since` is when the client began to read too slowly, None while it does not; `heard`
+    when it last said something.
     """
 
     def __init__(self, inner: Any, book: ConnectionBook) -> None:  # noqa: ANN401 (uvicorn has several, without a base)
         self.client = ""
         self.waits_since: float | None = None
         self.unread_since: float | None = None
+        self.heard = 0.0
         self._inner = inner
         self._book = book
         self._transport: asyncio.Transport | None = None
@@ -108,19 +148,19 @@ class GuardedProtocol(asyncio.Protocol):
             transport.abort()
             return
         self._transport = transport
-        self.waits_since = asyncio.get_running_loop().time()
+        self.waits_since = self.heard = asyncio.get_running_loop().time()
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """Hand on what came, and note whether a request has begun with it."""
         if self._transport is None:
             return
+        self.heard = asyncio.get_running_loop().time()
         self._inner.data_received(data)
-        cycle = self._inner.cycle
-        if cycle is not None and not cycle.response_complete:
+        if self.answering:
             self.waits_since = None
         elif self.waits_since is None:
-            self.waits_since = asyncio.get_running_loop().time()
+            self.waits_since = self.heard
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -137,11 +177,22 @@ class GuardedProtocol(asyncio.Protocol):
         """Hand on that the client reads too slowly."""
         self.unread_since = asyncio.get_running_loop().time()
         self._inner.pause_writing()
+        self._book.bound_unread()
 
     def resume_writing(self) -> None:
         """Hand on that the client reads again."""
         self.unread_since = None
         self._inner.resume_writing()
+
+    @property
+    def answering(self) -> bool:
+        """Whether an answer is being made, or waits for the ones before it to be read."""
+        cycle = self._inner.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def unread_bytes(self) -> int:
+        """Return how much of answers waits for the client to read."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
     def abort(self) -> None:
         """Close the connection at once."""

@@ -1,5 +1,6 @@
 """The gateway's own pages: `/healthz` (alive), `/readyz` (takes telemetry), `/metrics` (for Prometheus), `/status`."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
@@ -8,9 +9,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from otel_agent_eval.connections import ConnectionLimits
 from otel_agent_eval.service.status import Status
 from otel_agent_eval.service.status_page import HEADERS, page
 from otel_agent_eval.service.whereabouts import Whereabouts, clean_id
+
+LIMITS = ConnectionLimits(connections=128, connections_per_client=16, make_room=True)
+"""For some Prometheus servers, people with browsers, and the probes of an orchestrator, which always get in."""
 
 _LONGEST_ID = 80
 """Characters of what was asked for that are shown again."""
@@ -26,7 +31,9 @@ def admin_app(
 
     `not_ready` says why the gateway takes no telemetry, `""` when it does; `metrics` takes an `Accept` header and gives
     the page and its content type, None while there is none yet; `find` takes a trace or span id, as `clean_id` gives.
+    Pages that can be large are made one at a time.
     """
+    making = asyncio.Lock()
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -36,7 +43,10 @@ def admin_app(
         return PlainTextResponse(f"{reason or 'ready'}\n", 503 if reason else 200)
 
     async def metrics_page(request: Request) -> Response:
-        made = await metrics(request.headers.get("accept", ""))
+        async with making:
+            if await request.is_disconnected():
+                return Response(status_code=503)  # nobody is there to read it
+            made = await metrics(request.headers.get("accept", ""))
         if made is None:
             return PlainTextResponse(f"{not_ready()}\n", 503)
         body, content_type = made
@@ -45,10 +55,13 @@ def admin_app(
     async def status_page(request: Request) -> Response:
         asked = request.query_params.get("id", "")
         found, mistake = None, ""
-        try:
-            found = await find(clean_id(asked)) if asked.strip() else None
-        except ValueError as error:
-            mistake = str(error)
+        async with making:
+            if await request.is_disconnected():
+                return Response(status_code=503)
+            try:
+                found = await find(clean_id(asked)) if asked.strip() else None
+            except ValueError as error:
+                mistake = str(error)
         if _wants_json(request):
             body = asdict(status()) | ({"found": _found(found)} if found else {})
             return JSONResponse(body | ({"error": mistake} if mistake else {}), 400 if mistake else 200, HEADERS)

@@ -17,7 +17,7 @@ from otel_agent_eval.delivery import Delivery, Destination
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.receivers import OtlpGrpcReceiver, OtlpHttpReceiver
 from otel_agent_eval.service import build, edges
-from otel_agent_eval.service.admin import admin_app
+from otel_agent_eval.service.admin import LIMITS, admin_app
 from otel_agent_eval.service.admission import guarded
 from otel_agent_eval.service.judges import Judges
 from otel_agent_eval.service.memory import Level, memory_in_use
@@ -260,7 +260,7 @@ class Gateway:
             return
         app = guarded(self._pages(), edges.authenticator(self._config, settings.auth))
         tls = edges.server_tls(settings.tls)
-        self.admin = AsgiServer(app, str(settings.address), "service.telemetry.metrics.address", tls)
+        self.admin = AsgiServer(app, str(settings.address), "service.telemetry.metrics.address", tls, LIMITS)
         await self.admin.start()
 
     def _pages(self) -> Starlette:
