@@ -1,6 +1,7 @@
 """A process that holds evaluators: its parent's view of it, and what runs in it."""
 
 import atexit
+import logging
 import multiprocessing
 import os
 import signal
@@ -8,12 +9,13 @@ import threading
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from otel_agent_eval.evaluation import Description, Interaction, describe
 from otel_agent_eval.evaluation.running import Running
 from otel_agent_eval.evaluation.worker import Ending, Verdicts
 from otel_agent_eval.models.loading import Load, load_by_name
+from otel_agent_eval.models.overheard import Overheard, tell
 from otel_agent_eval.models.runtime import ModelError
 
 _STOP_SECONDS = 2.0
@@ -66,7 +68,7 @@ class Child:
     def wait_loaded(self) -> tuple[Description, ...]:
         """Wait until the models are loaded and return what evaluators there are. Raises `ModelError`."""
         try:
-            answer: tuple[Description, ...] | str = self._connection.recv()
+            answer: tuple[Description, ...] | str = self._receive()
         except (EOFError, OSError) as error:
             took_too_long = self.end() is Ending.STUCK
             what = "takes too long to load the models" if took_too_long else "died while it loaded the models"
@@ -80,10 +82,16 @@ class Child:
         """Have something judged. Raises `ChildEnded`."""
         try:
             self._connection.send(order)
-            verdicts: Verdicts | None = self._connection.recv()
+            verdicts: Verdicts | None = self._receive()
         except (EOFError, OSError) as error:
             raise ChildEnded from error
         return verdicts
+
+    def _receive(self) -> Any:  # noqa: ANN401 (whatever was asked for)
+        """Wait for an answer, and log what was logged meanwhile."""
+        answer, lines = self._connection.recv()
+        tell(lines)
+        return answer
 
     def kill(self) -> None:
         """End it at once, whatever it does."""
@@ -121,16 +129,18 @@ def _serve(connection: Connection, load: Load) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _be_expendable()
     threading.Thread(target=_follow_parent, daemon=True).start()
+    overheard = Overheard()
+    logging.getLogger().addHandler(overheard)
     try:
         evaluators = load_by_name(load)
     except ModelError as error:
-        connection.send(str(error))
+        connection.send((str(error), overheard.take()))
         return
-    connection.send(tuple(describe(evaluator) for evaluator in evaluators.values()))
+    connection.send((tuple(describe(evaluator) for evaluator in evaluators.values()), overheard.take()))
     running = Running(evaluators)
     try:
         while True:
-            connection.send(_obey(running, connection.recv()))
+            connection.send((_obey(running, connection.recv()), overheard.take()))
     except (EOFError, OSError):
         return
 

@@ -2,26 +2,12 @@
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
-
-
-def extras(record: logging.LogRecord) -> dict[str, Any]:
-    """Return the record's `extra` fields."""
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
-
-
-def place(record: logging.LogRecord) -> dict[str, str]:
-    """Return where an exception was raised, as `file:line`."""
-    trace = record.exc_info[2] if record.exc_info else None
-    if trace is None:
-        return {}
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    return {"at": f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"}
+from otel_agent_eval.log_records import extras, place
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -69,6 +55,7 @@ def _printable(text: str) -> str:
 def set_up(level: Literal["debug", "info", "warn", "error"], encoding: Literal["console", "json"]) -> None:
     """Send the process's log to standard error in this form; handlers that write to no stream stay."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: record.process == os.getpid())  # a model worker has written its own
     handler.setFormatter(JsonFormatter() if encoding == "json" else ConsoleFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler, *(h for h in root.handlers if not isinstance(h, logging.StreamHandler))]

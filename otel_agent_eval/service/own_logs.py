@@ -13,7 +13,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otel_agent_eval.annotation.values import Value, attribute, clean, cut
 from otel_agent_eval.config.service import LogsTelemetry
-from otel_agent_eval.service.log_format import extras, place
+from otel_agent_eval.log_records import exception_type, extras, place
 from otel_agent_eval.service.own_telemetry import OwnTelemetry, own_resource, sending
 from otel_agent_eval.signals import Payload, Signal
 
@@ -56,7 +56,7 @@ class OwnLogs(logging.Handler):
 def _log_record(record: logging.LogRecord) -> LogRecord:
     """Make a log record. Of an exception only type and place are kept: its message can quote content."""
     number, text = next(found for level, found in _SEVERITIES.items() if record.levelno >= level)
-    fields = {**extras(record), **_exception(record), **place(record)}
+    fields = {**extras(record), **exception_type(record), **place(record)}
     return LogRecord(
         time_unix_nano=int(record.created * _NANO),
         observed_time_unix_nano=time.time_ns(),
@@ -65,14 +65,6 @@ def _log_record(record: logging.LogRecord) -> LogRecord:
         body=AnyValue(string_value=_text(record.getMessage())),
         attributes=[attribute(clean(key), _value(value)) for key, value in fields.items() if value is not None],
     )
-
-
-def _exception(record: logging.LogRecord) -> dict[str, str]:
-    kind = record.exc_info[0] if record.exc_info else None
-    if kind is None:
-        return {}
-    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    return {"exception.type": f"{module}{kind.__qualname__}"}
 
 
 def _value(value: object) -> Value:

@@ -1,5 +1,6 @@
 """Evaluators for the tests of workers, in a module that a child process can import."""
 
+import logging
 import os
 import threading
 import time
@@ -51,6 +52,16 @@ class Echo:
 
 def load_echo() -> list[Evaluator]:
     return [Echo()]
+
+
+def load_and_tell() -> list[Evaluator]:
+    odd = {"path": Path("there"), "names": ("a", "b"), "call": lambda: None, "share": 0.5}
+    try:
+        raise ModelError("a message that may quote the answer")  # noqa: TRY301 (what is logged is the point)
+    except ModelError:
+        logging.getLogger("loader").exception("it %s", "broke", extra=odd)
+    logging.getLogger("loader").debug("of no interest")
+    return load_nothing() if "NOTHING" in os.environ else [Echo()]
 
 
 def load_nothing() -> list[Evaluator]:
