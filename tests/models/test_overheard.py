@@ -33,11 +33,12 @@ async def test_what_it_said_before_it_gave_up_is_there_and_nothing_below_the_lev
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTHING", "")
-    caplog.set_level(logging.CRITICAL, "loader")
+    loader = logging.getLogger("loader")
+    loader.setLevel(logging.CRITICAL)  # of the parent only: what a reload has done to it
     with pytest.raises(ModelError, match="damaged"):
         await ProcessWorker(load_and_tell).start()
     assert "it broke" not in caplog.messages
-    caplog.set_level(logging.ERROR, "loader")
+    loader.setLevel(logging.NOTSET)
     with pytest.raises(ModelError, match="damaged"):
         await ProcessWorker(load_and_tell).start()
     assert [record.process != os.getpid() for record in caplog.records if record.message == "it broke"] == [True]
