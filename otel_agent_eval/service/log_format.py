@@ -1,5 +1,6 @@
 """The gateway's own log: one line a record, with its fields; content of telemetry never gets here."""
 
+import asyncio
 import json
 import logging
 import os
@@ -8,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from otel_agent_eval.log_records import extras, place
+
+_log = logging.getLogger(__name__)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -62,3 +65,9 @@ def set_up(level: Literal["debug", "info", "warn", "error"], encoding: Literal["
     root.setLevel({"warn": "WARNING"}.get(level, level.upper()))
     for chatty in ("httpx", "httpcore", "uvicorn.access", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def log_uncaught(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what a loop was left with; asyncio's own line holds the exception's text and the arguments of callbacks."""
+    error = context.get("exception")
+    _log.error("an exception was caught by nobody" if error else context["message"], exc_info=error)

@@ -43,6 +43,7 @@ async def _run(read: Callable[[], Loaded], loaded: Loaded) -> int:
     except ValueError as error:
         _say(error)
         return 1
+    asyncio.get_running_loop().set_exception_handler(log_format.log_uncaught)
     logging.getLogger().addHandler(logs)
     _log_as(loaded.config)
     logs.telemetry.start()
