@@ -15,6 +15,7 @@ _REASONS = (  # what gRPC, httpx and the system say; the first that fits counts
     ("name resolution", "its name cannot be resolved"),
     ("connection refused", "nothing listens there"),
     ("all connection attempts failed", "nothing listens there"),
+    ("alert_protocol_version", "it speaks no version of TLS that we do: see tls.min_version"),
     ("alert_", "it does not accept our certificate: see tls.cert_file"),
 )
 

@@ -17,12 +17,14 @@ class ListenError(ValueError):
 class ServerTls:
     """Files in PEM format; with `client_ca_file` clients must present a certificate signed by it.
 
+    `min_version` is for HTTP: Python's gRPC always speaks TLS 1.2, too.
     Changed files are noticed every `reload_interval` seconds, and count for new connections.
     """
 
     cert_file: Path
     key_file: Path
     client_ca_file: Path | None = None
+    min_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     reload_interval: float = LOOK_EVERY
 
     @property
@@ -31,8 +33,9 @@ class ServerTls:
         return [self.cert_file, self.key_file, *([self.client_ca_file] if self.client_ca_file else [])]
 
     def context(self) -> ssl.SSLContext:
-        """Load the files for a server (TLS 1.2 or later). Raises `ListenError` naming the file that is wrong."""
+        """Load the files for a server. Raises `ListenError` naming the file that is wrong."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = self.min_version
         try:
             context.load_cert_chain(self.cert_file, self.key_file)
         except (OSError, ssl.SSLError) as error:

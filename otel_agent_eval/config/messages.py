@@ -38,7 +38,6 @@ _ELSEWHERE = {
     "include_metadata": "name the headers that travel on in metadata_keys, beside protocols",
     "connectors": "there are none: keep them in a Collector",
     "insecure_skip_verify": "certificates are always verified: name the one to trust in ca_file",
-    "min_version": "TLS 1.2 is the oldest that is spoken, and 1.3 wherever both sides know it",
     "include_system_ca_certs_pool": "put all certificates to trust into ca_file, or give none to trust the system's",
     "evaluator": "it is called evaluators",
     "allow_all_keys": "without allowed_keys all stay",

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.extensions import Auth
-from otel_agent_eval.config.tls import ServerTls
+from otel_agent_eval.config.tls import GrpcServerTls, ServerTls
 from otel_agent_eval.config.values import Address, Duration, ListenAddress, Size
 
 _Connections = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -53,7 +53,7 @@ class GrpcProtocol(Settings):
     """host:port to listen on; `0.0.0.0:4317` for every interface."""
     max_recv_msg_size_mib: Annotated[int, Field(ge=1, le=2047)] = 64
     """Largest request in MiB, after decompression; larger ones are refused with RESOURCE_EXHAUSTED."""
-    tls: ServerTls | None = None
+    tls: GrpcServerTls | None = None
     """Encrypts; without it the receiver speaks plain text."""
     auth: Auth | None = None
     """Who may send; without it whoever reaches the address."""

@@ -2,6 +2,8 @@
 
 import logging
 import resource
+import ssl
+from typing import Final
 
 from otel_agent_eval import auth
 from otel_agent_eval.config import Config
@@ -14,6 +16,8 @@ from otel_agent_eval.exporters import ClientTls
 from otel_agent_eval.receivers import BulkLimits, ClientLimits, ClientMeter, Gate, GrpcLimits, HttpLimits, ServerTls
 
 _log = logging.getLogger(__name__)
+
+_TLS_VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 def warn_of_open_doors(config: Config) -> None:
@@ -44,6 +48,7 @@ def server_tls(settings: ServerTlsSettings | None) -> ServerTls | None:
         cert_file=settings.cert_file,
         key_file=settings.key_file,
         client_ca_file=settings.client_ca_file,
+        min_version=_TLS_VERSIONS[settings.min_version],
         reload_interval=settings.reload_interval,
     )
 
@@ -52,6 +57,7 @@ def client_tls(settings: ClientTlsSettings) -> ClientTls:
     """Make the TLS towards a destination."""
     return ClientTls(
         ca_file=settings.ca_file,
+        min_version=_TLS_VERSIONS[settings.min_version],
         cert_file=settings.cert_file,
         key_file=settings.key_file,
         reload_interval=settings.reload_interval,

@@ -139,7 +139,17 @@ def test_no_secret_is_in_a_representation() -> None:
         (
             "grpc: {auth",
             "grpc: {tls: {min_version: '1.3', cert_file: a, key_file: b}, auth",
-            "7: receivers.otlp.protocols.grpc.tls.min_version: unknown key; TLS 1.2 is the oldest that is spoken",
+            "7: receivers.otlp.protocols.grpc.tls.min_version: Python's gRPC speaks TLS 1.2, too, and cannot be told",
+        ),
+        (
+            'endpoint: "tempo:4317"',
+            'endpoint: "tempo:4317", tls: {min_version: 1.3}',
+            "11: exporters.otlp/tempo.tls.min_version: Python's gRPC speaks TLS 1.2, too, and cannot be told",
+        ),
+        (
+            "http: {auth",
+            "http: {tls: {min_version: '1.1', cert_file: a, key_file: b}, auth",
+            "8: receivers.otlp.protocols.http.tls.min_version: expected 1.2 or 1.3; got '1.1'",
         ),
     ],
 )

@@ -1,7 +1,9 @@
 """What guards the edges, made from a configuration."""
 
 import resource
+import ssl
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import yaml
 from support.gateway import configuration
 
 from otel_agent_eval.config import Config, loads
+from otel_agent_eval.config.exporters import OtlpHttpExporter
 from otel_agent_eval.receivers import BulkLimits, GrpcLimits, HttpLimits
 from otel_agent_eval.service import edges
 
@@ -62,6 +65,27 @@ def test_settings_reach_the_limits() -> None:
     assert (limits.header_timeout, limits.connections_per_client, limits.buffered_bytes) == (3.0, 5, 2 << 20)
     assert edges.bulk_limits(receiver) == BulkLimits(items=10, ratio=100)
     assert edges.gate(config, http, edges.meter(receiver)) is not None
+
+
+@pytest.mark.parametrize(("written", "expected"), [("1.3", ssl.TLSVersion.TLSv1_3), (1.3, ssl.TLSVersion.TLSv1_3)])
+def test_versions_of_tls_reach_servers_and_destinations(
+    tmp_path: Path, written: str | float, expected: ssl.TLSVersion
+) -> None:
+    """YAML reads 1.3 without quotes as a number."""
+    file = tmp_path / "file"
+    file.touch()
+    tls = {"cert_file": str(file), "key_file": str(file), "min_version": written}
+    made = configuration({"otlphttp": {"endpoint": "https://backend.example", "tls": tls}})
+    made["receivers"]["otlp"]["protocols"]["http"]["tls"] = tls
+    made["receivers"]["otlp"]["protocols"]["grpc"]["tls"] = tls | {"min_version": "1.2"}
+    config = loads(yaml.safe_dump(made), "test", {}).config
+    protocols, exporter = config.receivers["otlp"].protocols, config.exporters["otlphttp"]
+    assert protocols.grpc is not None
+    assert protocols.http is not None
+    assert isinstance(exporter, OtlpHttpExporter)
+    servers = edges.server_tls(protocols.http.tls), edges.server_tls(protocols.grpc.tls)
+    assert [server.min_version for server in servers if server] == [expected, ssl.TLSVersion.TLSv1_2]
+    assert edges.client_tls(exporter.tls).min_version is expected
 
 
 @pytest.fixture

@@ -34,11 +34,15 @@ SERVICES: Mapping[Signal, str] = {
 
 @dataclass(frozen=True)
 class Tls:
-    """Files of a server's certificate; with `client_ca` clients must present one signed by it."""
+    """Files of a server's certificate; with `client_ca` clients must present one signed by it.
+
+    `newest` is the newest version that is spoken over HTTP.
+    """
 
     cert: Path
     key: Path
     client_ca: Path | None = None
+    newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
 
 
 @dataclass(frozen=True)
@@ -279,6 +283,7 @@ def _http_server(sink: OtlpSink, tls: Tls | None, port: int) -> _Server:
     if tls is not None:
         server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server.context.load_cert_chain(tls.cert, tls.key)
+        server.context.maximum_version = tls.newest
         if tls.client_ca:
             server.context.load_verify_locations(tls.client_ca)
             server.context.verify_mode = ssl.CERT_REQUIRED
