@@ -74,6 +74,9 @@ class LogsTelemetry(Settings):
 class Telemetry(Settings):
     """What the gateway tells about itself."""
 
+    resource: dict[str, str | bool | int | float | None] = Field(default_factory=dict)
+    """Attributes of what it sends of this: `deployment.environment.name: prod`. They go before its own (`service.name`,
+    `service.version`, `service.instance.id`); `null` takes one of those out."""
     metrics: MetricsTelemetry = MetricsTelemetry()
     """Metrics and health."""
     logs: LogsTelemetry = LogsTelemetry()

@@ -65,7 +65,7 @@ class Gateway:
         self._gateway_metrics = GatewayMetrics(destinations)
         self._journal = build.journal(config, partial(observe_loss, self._gateway_metrics))
         self._letters = build.dead_letters(config)
-        self._observer = Observer(self._gateway_metrics, own_traces(config.service.telemetry.traces))
+        self._observer = Observer(self._gateway_metrics, own_traces(config.service.telemetry))
         self._delivery = Delivery(self._journal, [self._destination(config, n) for n in destinations], self._letters)
         self._passage = Passage(self._journal, self._delivery)
         self._judges = Judges(self._passage.leave, self._gateway_metrics.worker_ended)
@@ -98,7 +98,11 @@ class Gateway:
         engine = await self._judges.prepare(self._config.agent_eval, self._config.service.telemetry.logs)
         await self._judge(self._config, engine)
         own = self._own = OwnMetrics(
-            self._gateway_metrics, lambda: self._judges.answers, own_resource(), self._last_failures(), self._refresh
+            self._gateway_metrics,
+            lambda: self._judges.answers,
+            own_resource(self._config.service.telemetry),
+            self._last_failures(),
+            self._refresh,
         )
         limiter = build.memory_limiter(self._config, self._relieve)
         if limiter is not None:

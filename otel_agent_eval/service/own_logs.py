@@ -12,7 +12,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs, SeverityN
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otel_agent_eval.annotation.values import Value, attribute, clean, cut
-from otel_agent_eval.config.service import LogsTelemetry
+from otel_agent_eval.config.service import Telemetry
 from otel_agent_eval.log_records import exception_type, extras, place
 from otel_agent_eval.service.own_telemetry import OwnTelemetry, own_resource, sending
 from otel_agent_eval.signals import Payload, Signal
@@ -38,10 +38,11 @@ class _Line(NamedTuple):
 class OwnLogs(logging.Handler):
     """Has each record of the log sent to where the settings say, but for what that sending logs itself."""
 
-    def __init__(self, settings: LogsTelemetry) -> None:
+    def __init__(self, settings: Telemetry) -> None:
         """Make it in an event loop. Raises `ValueError` for an endpoint that cannot be used."""
         super().__init__()
-        self.telemetry = OwnTelemetry[_Line](settings.processors, Signal.LOGS, partial(_request, own_resource()))
+        pack = partial(_request, own_resource(settings))
+        self.telemetry = OwnTelemetry[_Line](settings.logs.processors, Signal.LOGS, pack)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record, from any thread."""

@@ -14,6 +14,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from otel_agent_eval import __version__
 from otel_agent_eval.annotation.values import attribute
 from otel_agent_eval.config.own_telemetry import OwnOtlp, OwnProcessor
+from otel_agent_eval.config.service import Telemetry
 from otel_agent_eval.exporters import Exporter, otlp_grpc, otlp_http
 from otel_agent_eval.exporters.exporter import ExportError, Retryable
 from otel_agent_eval.seldom import Seldom
@@ -38,14 +39,15 @@ sending: Final[ContextVar[Signal | None]] = ContextVar("sending", default=None)
 _log = logging.getLogger(__name__)
 
 
-def own_resource() -> Resource:
+def own_resource(settings: Telemetry) -> Resource:
     """Return what telemetry of the gateway's own says about where it comes from."""
     attributes = {
         "service.name": "otel-agent-eval",
         "service.version": __version__,
         "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
+        **settings.resource,
     }
-    return Resource(attributes=[attribute(name, value) for name, value in attributes.items()])
+    return Resource(attributes=[attribute(name, value) for name, value in attributes.items() if value is not None])
 
 
 class OwnTelemetry(Generic[_T]):

@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from otel_agent_eval import __version__
 from otel_agent_eval.annotation.events import SCOPE
 from otel_agent_eval.annotation.values import attribute
-from otel_agent_eval.config.own_telemetry import TracesTelemetry
+from otel_agent_eval.config.service import Telemetry
 from otel_agent_eval.service.own_telemetry import OwnTelemetry, own_resource
 from otel_agent_eval.service.sightings import Key
 from otel_agent_eval.signals import Payload, Signal
@@ -67,12 +67,13 @@ class OwnTraces:
         self.telemetry.add(span)
 
 
-def own_traces(settings: TracesTelemetry) -> OwnTraces | None:
+def own_traces(settings: Telemetry) -> OwnTraces | None:
     """Make what the settings ask for, None where nobody wants spans. Raises `ValueError` for what cannot be used."""
-    if not settings.processors:
+    traces = settings.traces
+    if not traces.processors:
         return None
-    telemetry = OwnTelemetry(settings.processors, Signal.TRACES, partial(_request, own_resource()))
-    return OwnTraces(telemetry, settings.sampler.trace_id_ratio_based.ratio)
+    telemetry = OwnTelemetry(traces.processors, Signal.TRACES, partial(_request, own_resource(settings)))
+    return OwnTraces(telemetry, traces.sampler.trace_id_ratio_based.ratio)
 
 
 def _request(resource: Resource, spans: Sequence[Span]) -> Payload:

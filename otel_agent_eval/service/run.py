@@ -39,7 +39,7 @@ def run(read: Callable[[], Loaded], loaded: Loaded) -> int:
 async def _run(read: Callable[[], Loaded], loaded: Loaded) -> int:
     """Log, from the first line to the last, and serve."""
     try:
-        logs = OwnLogs(loaded.config.service.telemetry.logs)
+        logs = OwnLogs(loaded.config.service.telemetry)
     except ValueError as error:
         _say(error)
         return 1

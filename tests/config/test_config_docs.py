@@ -32,6 +32,7 @@ def test_every_key_has_a_meaning_and_a_type_that_a_reader_knows() -> None:
         "| `selectors[].match`",
         "| `headers`",
         "headers`",
+        "| `telemetry.resource`",
         *of_alerts,
     }
 

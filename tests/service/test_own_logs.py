@@ -25,7 +25,7 @@ from support.processes import free_port, wait_until
 from otel_agent_eval import __version__
 from otel_agent_eval.config import ConfigError
 from otel_agent_eval.config.load import loads
-from otel_agent_eval.config.service import LogsTelemetry
+from otel_agent_eval.config.service import Telemetry
 from otel_agent_eval.service.own_logs import OwnLogs
 from otel_agent_eval.service.reload import ReloadError
 from otel_agent_eval.signals import Signal
@@ -38,10 +38,13 @@ def to(*endpoints: str, protocol: str = "http/protobuf") -> list[dict[str, Any]]
 
 
 @contextmanager
-def process(sink: OtlpSink, folder: Path, processors: list[dict[str, Any]], level: str = "info") -> Iterator[Process]:
+def process(
+    sink: OtlpSink, folder: Path, processors: list[dict[str, Any]], level: str = "info", **telemetry: Any
+) -> Iterator[Process]:
     exporter = {"endpoint": sink.http_endpoint, "retry_on_failure": {"initial_interval": "100ms"}}
     config = configuration({"otlphttp": exporter}, {"evaluators": {"rudeness": {}}})
     config["service"]["telemetry"]["logs"].update(processors=processors, level=level)
+    config["service"]["telemetry"].update(telemetry)
     made = Process(config, folder)
     try:
         made.ready()
@@ -115,6 +118,20 @@ def test_what_standard_error_shows_is_sent_from_the_first_line_to_the_last(
         assert not any(record.body.string_value == "stopped" for record in otlp_sink.logs())
 
 
+def test_log_traces_and_metrics_bear_the_configured_resource(otlp_sink: OtlpSink, tmp_path: Path) -> None:
+    resource = {"service.name": "eu", "service.version": None, "service.instance.id": 7, "deployment.canary": True}
+    with OtlpSink() as own:
+        spans = {"processors": to(own.http_endpoint), "sampler": {"trace_id_ratio_based": {"ratio": 1}}}
+        with process(otlp_sink, tmp_path, to(own.http_endpoint), resource=resource, traces=spans) as gateway:
+            assert gateway.send(traces(span())) == 200
+            stop(gateway)
+        (logs, *_), (made, *_) = own.accepted(Signal.LOGS), own.accepted(Signal.TRACES)
+        numbers = otlp_sink.accepted(Signal.METRICS)[0].message
+        for group in (*logs.message.resource_logs, *made.message.resource_spans, *numbers.resource_metrics):
+            described = fields(group.resource.attributes)
+            assert described == {"service.name": "eu", "service.instance.id": 7, "deployment.canary": True}
+
+
 def test_no_content_reaches_it(otlp_sink: OtlpSink, tmp_path: Path) -> None:
     secrets = ("Xanadu-question", "Xanadu-answer", "Xanadu-header")
     with OtlpSink() as logs:
@@ -186,7 +203,7 @@ def attached(handler: logging.Handler) -> Iterator[logging.Logger]:
 
 
 async def test_an_exception_is_its_type_and_place_and_fields_keep_their_types(otlp_sink: OtlpSink) -> None:
-    handler = OwnLogs(LogsTelemetry.model_validate({"processors": to(otlp_sink.http_endpoint)}))
+    handler = OwnLogs(Telemetry.model_validate({"logs": {"processors": to(otlp_sink.http_endpoint)}}))
     handler.telemetry.start()
     with attached(handler) as logger:
         try:
@@ -219,7 +236,7 @@ async def test_an_exception_is_its_type_and_place_and_fields_keep_their_types(ot
 
 
 async def test_records_of_all_threads_are_sent_once(otlp_sink: OtlpSink) -> None:
-    handler = OwnLogs(LogsTelemetry.model_validate({"processors": to(otlp_sink.http_endpoint)}))
+    handler = OwnLogs(Telemetry.model_validate({"logs": {"processors": to(otlp_sink.http_endpoint)}}))
     with attached(handler) as logger:
 
         def log(number: int) -> None:
