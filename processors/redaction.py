@@ -1,6 +1,6 @@
 """The processor `redaction`: takes out of a request what its destination is not to get, just before it is sent."""
 
-from collections.abc import MutableSequence
+from collections.abc import Collection, Iterable, MutableSequence
 from dataclasses import replace
 from functools import partial
 
@@ -12,7 +12,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from otel_agent_eval.conventions.content import EXCEPTION_EVENT, FAILED_BY, ContentNames
+from otel_agent_eval.conventions.content import EXCEPTION_EVENT, FAILED_BY, SPEAKING_NAMES, ContentNames, remembered
 from otel_agent_eval.processors.redaction_rules import Action, Bearer, Decisions, Hasher, RedactionRules
 from otel_agent_eval.processors.redaction_text import MASK, TextRedactor
 from otel_agent_eval.signals import REQUEST_TYPES, Payload
@@ -27,6 +27,7 @@ class Redactor:
         self._decisions = Decisions(rules, names)
         self._hasher = Hasher(rules.key)
         self._texts = TextRedactor(rules.patterns, partial(self._hasher.instead, rules.pattern_action))
+        self._is_clean = remembered(lambda name: self._texts.redact(name) == name)
 
     def concerns(self, payload: Payload) -> bool:
         """Say whether anything in a request may have to change. Costs less than parsing it."""
@@ -60,14 +61,15 @@ class Redactor:
 
     def _traces(self, request: ExportTraceServiceRequest) -> None:
         for resource in request.resource_spans:
-            self._attributes(resource.resource.attributes, Bearer.OTHER)
+            bearers = []
             for scope in resource.scope_spans:
                 agents = self._names.marks(scope.scope.name)
-                self._attributes(scope.scope.attributes, Bearer.OTHER)
-                for span in scope.spans:
-                    self._span(span, Bearer.AGENT if agents or self._is_agents(span) else Bearer.OTHER)
+                spans = [self._span(span, agents=agents) for span in scope.spans]
+                bearers.append(self._around(scope.scope.attributes, spans))
+            self._around(resource.resource.attributes, bearers)
 
-    def _span(self, span: Span, bearer: Bearer) -> None:
+    def _span(self, span: Span, *, agents: bool) -> Bearer:
+        bearer = Bearer.AGENT if agents or self._is_agents(span) else Bearer.OTHER
         span.name = self._part("span.name", span.name)
         if span.status.message:
             of_kind = self._rules.exceptions if bearer is Bearer.AGENT or _failed(span) else Action.KEEP
@@ -78,17 +80,19 @@ class Redactor:
             self._attributes(event.attributes, bearer)
         for link in span.links:
             self._attributes(link.attributes, bearer)
+        return bearer
 
     def _logs(self, request: ExportLogsServiceRequest) -> None:
         for resource in request.resource_logs:
-            self._attributes(resource.resource.attributes, Bearer.OTHER)
+            bearers = []
             for scope in resource.scope_logs:
                 agents = self._names.marks(scope.scope.name)
-                self._attributes(scope.scope.attributes, Bearer.OTHER)
-                for record in scope.log_records:
-                    self._record(record, Bearer.AGENT if agents or self._tells_of_agents(record) else Bearer.OTHER)
+                records = [self._record(record, agents=agents) for record in scope.log_records]
+                bearers.append(self._around(scope.scope.attributes, records))
+            self._around(resource.resource.attributes, bearers)
 
-    def _record(self, record: LogRecord, bearer: Bearer) -> None:
+    def _record(self, record: LogRecord, *, agents: bool) -> Bearer:
+        bearer = Bearer.AGENT if agents or self._tells_of_agents(record) else Bearer.OTHER
         record.event_name = self._part("event.name", record.event_name)
         if record.HasField("body"):
             action = self._decisions.part("log.body")
@@ -99,31 +103,52 @@ class Redactor:
             else:
                 self._value(record.body, action)
         self._attributes(record.attributes, bearer)
+        return bearer
 
     def _metrics(self, request: ExportMetricsServiceRequest) -> None:
         for resource in request.resource_metrics:
-            self._attributes(resource.resource.attributes, Bearer.OTHER)
+            bearers = []
             for scope in resource.scope_metrics:
-                self._attributes(scope.scope.attributes, Bearer.OTHER)
-                for metric in scope.metrics:
-                    self._metric(metric)
+                agents = self._names.marks(scope.scope.name)
+                metrics = [self._metric(metric, agents=agents) for metric in scope.metrics]
+                bearers.append(self._around(scope.scope.attributes, metrics))
+            self._around(resource.resource.attributes, bearers)
 
-    def _metric(self, metric: Metric) -> None:
-        self._attributes(metric.metadata, Bearer.OTHER)
+    def _metric(self, metric: Metric, *, agents: bool) -> Bearer:
         kind = metric.WhichOneof("data")
-        for point in getattr(metric, kind).data_points if kind else ():
-            self._attributes(point.attributes, Bearer.DATA_POINT)
+        points = getattr(metric, kind).data_points if kind else ()
+        agents = agents or self._names.marks(metric.name) or any(self._mark(point.attributes) for point in points)
+        bearer = Bearer.AGENT if agents else Bearer.OTHER
+        self._attributes(metric.metadata, bearer)
+        for point in points:
+            self._attributes(point.attributes, Bearer.AGENT_POINT if agents else Bearer.DATA_POINT)
             for exemplar in getattr(point, "exemplars", ()):  # summaries have none
-                self._attributes(exemplar.filtered_attributes, Bearer.OTHER)
+                self._attributes(exemplar.filtered_attributes, bearer)
+        return bearer
+
+    def _around(self, attributes: MutableSequence[KeyValue], within: Collection[Bearer]) -> Bearer:
+        """Redact a resource or a scope, which is an agent's where anything in it is, or where it speaks itself."""
+        agents = Bearer.AGENT in within or any(pair.key in SPEAKING_NAMES for pair in attributes)
+        bearer = Bearer.AGENT if agents or self._mark(attributes) else Bearer.OTHER
+        self._attributes(attributes, bearer)
+        return bearer
+
+    def _mark(self, attributes: Iterable[KeyValue]) -> bool:
+        """Say whether attributes mark what bears them as an agent's."""
+        return any(self._names.marks(pair.key) for pair in attributes)
 
     def _attributes(self, attributes: MutableSequence[KeyValue], bearer: Bearer) -> None:
+        if bearer is Bearer.OTHER and self._mark(attributes):
+            bearer = Bearer.AGENT
         for index in range(len(attributes) - 1, -1, -1):
             pair = attributes[index]
             action = self._decisions.attribute(pair.key, pair.value, bearer)
             if action is Action.REMOVE:
                 del attributes[index]
-            else:
-                self._value(pair.value, action)
+                continue
+            if action is not Action.KEEP and not self._is_clean(pair.key):
+                pair.key = self._texts.redact(pair.key)
+            self._value(pair.value, action)
 
     def _value(self, value: AnyValue, action: Action | None) -> None:
         """Change a value in place: as an action says, else where a pattern is found in it."""
@@ -158,13 +183,12 @@ class Redactor:
         return self._hasher.instead(otherwise if action is None else action, text)
 
     def _is_agents(self, span: Span) -> bool:
-        marks = self._names.marks
-        return any(marks(pair.key) for pair in span.attributes) or any(marks(event.name) for event in span.events)
+        return self._mark(span.attributes) or any(self._names.marks(event.name) for event in span.events)
 
     def _tells_of_agents(self, record: LogRecord) -> bool:
         """Say whether a log record may hold a prompt or an answer: by its names, or by the shape of its body."""
         marks = self._names.marks
-        if marks(record.event_name) or any(marks(pair.key) for pair in record.attributes):
+        if marks(record.event_name) or self._mark(record.attributes):
             return True
         if any(pair.key == "event.name" and marks(pair.value.string_value) for pair in record.attributes):
             return True

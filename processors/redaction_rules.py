@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from otel_agent_eval.conventions.content import ContentNames, Kind, pattern_of, remembered
+from otel_agent_eval.conventions.content import ContentNames, Kind, pattern_of, remembered, speaks
 from otel_agent_eval.processors.redaction_patterns import Pattern
 from otel_agent_eval.processors.redaction_text import HASH_MARK, MASK
 
@@ -33,9 +33,13 @@ class Action(StrEnum):
 class Bearer(Enum):
     """What an attribute stands on."""
 
-    AGENT = auto()  # a span, event or log record of an agent
+    AGENT = auto()  # of an agent: a span, an event, a log record, an exemplar, or the resource or scope of any such
     OTHER = auto()
     DATA_POINT = auto()  # whose attributes tell series apart: only what surely is content is none of them
+    AGENT_POINT = auto()  # one of a metric about agents
+
+
+_POINTS: Final = frozenset({Bearer.DATA_POINT, Bearer.AGENT_POINT})
 
 
 class Rule(NamedTuple):
@@ -119,9 +123,9 @@ class Decisions:
         action, kind = self._known(name)
         if action is not None:
             return action
-        if kind is Kind.CONTENT or (bearer is not Bearer.DATA_POINT and _may_speak(name, kind, value, bearer)):
+        if kind is Kind.CONTENT or _may_speak(name, kind, value, bearer):
             return _said(self._rules.content)
-        return _said(self._rules.exceptions) if kind is Kind.EXCEPTION and bearer is not Bearer.DATA_POINT else None
+        return _said(self._rules.exceptions) if kind is Kind.EXCEPTION and bearer not in _POINTS else None
 
     def _by_name(self, name: str) -> tuple[Action | None, Kind]:
         single = next((action for pattern, action in self._single if pattern.fullmatch(name)), None)
@@ -132,10 +136,13 @@ class Decisions:
 
 def _may_speak(name: str, kind: Kind, value: AnyValue, bearer: Bearer) -> bool:
     """Say whether an attribute that is not content by its name may be by its value and by what bears it."""
+    agents = bearer in {Bearer.AGENT, Bearer.AGENT_POINT}
     if kind is Kind.PLAIN:
-        return ("." in name or bearer is Bearer.AGENT) and _is_structure(value)
-    may = kind is Kind.UNKNOWN or (kind is Kind.BARE and bearer is Bearer.AGENT)
-    return may and value.WhichOneof("value") not in _NUMBERS
+        return ("." in name or agents) and _is_structure(value)
+    may = kind is Kind.UNKNOWN or (kind is Kind.BARE and agents)
+    if not may or (bearer in _POINTS and not speaks(name)):
+        return may and _is_structure(value)
+    return value.WhichOneof("value") not in _NUMBERS
 
 
 def _is_structure(value: AnyValue) -> bool:

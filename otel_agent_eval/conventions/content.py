@@ -101,6 +101,21 @@ FAILED_BY: Final = ("exception.", "error.type", *EXCEPTIONS)
 SPEAKING_KEYS: Final = ("role", "messages")
 """Keys in bodies of log records that show in their place that somebody speaks, without any other name."""
 
+SPEAKING_NAMES: Final = (
+    *("prompt", "prompts", "system_prompt", "user_prompt", "instructions", "system_instructions", "input", "inputs"),
+    *("output", "outputs", "question", "answer", "completion", "completions", "messages", "conversation", "documents"),
+    *("chat_history", "transcript", "user_input", "tool_arguments", "tool_calls"),
+)
+"""Names without a namespace that show on a resource, a scope or a data point that somebody speaks."""
+_SPEAKING_ENDS: Final = (
+    *SPEAKING_NAMES,
+    *("text", "content", "contents", "message", "msg", "document", "entity", "description", "definitions", "choices"),
+    *("all_messages", "all_messages_events", "llm_request", "llm_response", "tool_call_args", "args", "toolCalls"),
+    *("stringified_raw_response", "chat_ctx", "user_transcript", "explanation", "reasoning", "unsupported", "schema"),
+    *("json_schema", "template", "variables", "invocation_parameters"),
+)
+"""How the names of content end in the namespaces of conventions: what tells series apart ends otherwise."""
+
 NAMESPACES: Final = (
     *MARKERS,
     *("embedding.", "entity.", "graph.", "input.", "output.", "message.", "document.", "documents.", "metadata."),
@@ -118,7 +133,7 @@ class Kind(Enum):
     UNKNOWN = auto()
     """In a namespace of a convention: content unless it is a number or a truth value."""
     BARE = auto()
-    """Without a namespace: the same, where an agent's span, event or log record bears it."""
+    """Without a namespace: the same, where what bears it is an agent's."""
     PLAIN = auto()
     """Known to hold no content, as long as its value is a text, a number or a list of such."""
     EXCEPTION = auto()
@@ -141,8 +156,8 @@ class ContentNames:
         self._namespaces = (*NAMESPACES, *extra, *namespaces)
         self._plain = _indexed((*PLAIN, *plain))
         beginnings = (*self._namespaces, *SPEAKING_KEYS)
-        self._content_marks = _encoded_names(beginnings)
-        self._exception_marks = _encoded_names((*beginnings, EXCEPTION_EVENT, *FAILED_BY))
+        self._content_marks = _encoded_names(beginnings, SPEAKING_NAMES)
+        self._exception_marks = _encoded_names((*beginnings, EXCEPTION_EVENT, *FAILED_BY), SPEAKING_NAMES)
         self.marks = remembered(self._marks_agents)
 
     def could_hold(self, raw: bytes, *, exceptions: bool) -> bool:
@@ -169,6 +184,11 @@ class ContentNames:
         return Kind.OTHER if "." in name else Kind.BARE
 
 
+def speaks(name: str) -> bool:
+    """Say whether a name, in the namespace of a convention or in none, surely is one of content, by how it ends."""
+    return name in SPEAKING_NAMES if "." not in name else name.rpartition(".")[2] in _SPEAKING_ENDS
+
+
 def remembered(find: Callable[[str], T]) -> Callable[[str], T]:
     """Remember what was found for a name; not for long ones, which nobody gives to attributes in earnest."""
     known = lru_cache(_REMEMBERED)(find)
@@ -183,8 +203,8 @@ def pattern_of(globs: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has no types)
     return re2.compile(_expression(globs))
 
 
-def _encoded_names(beginnings: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has no types)
-    """Compile a look for names in an encoded request: behind the tag and the length of a field.
+def _encoded_names(beginnings: Iterable[str], whole: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has no types)
+    """Compile a look for names in an encoded request, by how they begin or `whole`: behind a field's tag and length.
 
     The tags are those of keys, of names of scopes and of texts (1), of names of events (2) and of log records (12).
     Parsers take numbers that are longer than they need be, so they are looked for, too.
@@ -192,7 +212,8 @@ def _encoded_names(beginnings: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has n
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     names = b"|".join(re2.escape(beginning.encode()) for beginning in beginnings)
-    return re2.compile(_TAG_AND_LENGTH + b"(?:" + names + rb")|gen_ai\.", options)
+    exact = b"|".join(rb"(?:\x%02x|\x%02x\x80*\x00)" % (len(n), len(n) | 0x80) + re2.escape(n.encode()) for n in whole)
+    return re2.compile(_TAG + b"(?:" + _LENGTH + b"(?:" + names + b")|" + exact + rb")|gen_ai\.", options)
 
 
 def _indexed(names: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has no types)
@@ -205,5 +226,6 @@ def _expression(globs: Iterable[str]) -> str:
     return f"(?s:{names})" if names else r"[^\x00-\x{10FFFF}]"
 
 
-_TAG_AND_LENGTH: Final = rb"(?:[\n\x12\x62]|[\x8a\x92\xe2]\x80*\x00)[\x80-\xff]{0,9}[\x00-\x7f]"
+_TAG: Final = rb"(?:[\n\x12\x62]|[\x8a\x92\xe2]\x80*\x00)"
+_LENGTH: Final = rb"[\x80-\xff]{0,9}[\x00-\x7f]"
 _ALWAYS: Final = _indexed(ALWAYS)
