@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from otel_agent_eval.journal.limits import Loss
 from otel_agent_eval.journal.record import Damage, Record, read
 from otel_agent_eval.journal.segments import Mark, Segment, Tally, mark_of
 from otel_agent_eval.signals import Payload
@@ -48,6 +49,10 @@ class Records(Protocol):
         """Note that of what waits for a reader in a segment, only so much could be read."""
         ...
 
+    def lost(self, name: str, why: Loss, lost: Tally) -> None:
+        """Count what a reader will not get."""
+        ...
+
 
 class Cursor:
     """What waits for one reader. A reader that falls behind is read to from the disk, so that memory stays bounded.
@@ -63,6 +68,7 @@ class Cursor:
         self._ready: deque[Entry] = deque()
         self._ready_bytes = 0
         self._held: dict[int, Entry] = {}  # ready or given out, by sequence number: the oldest first
+        self._given_up: dict[int, Loss] = {}  # given out, and given up by the journal since: it may arrive all the same
         self._behind: tuple[int, int] | None = None  # segment and offset from where on the disk is to be read
         self._more = asyncio.Event()
         self._empty = asyncio.Event()
@@ -153,26 +159,49 @@ class Cursor:
         return like
 
     def give_back(self, entries: Iterable[Entry]) -> None:
-        """Take back what was given out and is not done, in its order; it is given out again, before all else."""
-        for entry in reversed([entry for entry in entries if entry.mark.sequence in self._held]):
+        """Take back what was given out and is not done, in its order; it is given out again, before all else.
+
+        What was given up meanwhile is lost with that.
+        """
+        given = list(entries)
+        for entry in given:
+            if (why := self._given_up.pop(entry.mark.sequence, None)) is not None:
+                self._records.lost(self.name, why, _tally([entry]))
+                self._look_empty()
+        for entry in reversed([entry for entry in given if entry.mark.sequence in self._held]):
             self._ready.appendleft(entry)
             self._ready_bytes += entry.mark.bytes
             self._more.set()
 
     def done(self, entry: Entry) -> bool:
-        """Free a record that was given out; False where the journal has given it up meanwhile."""
+        """Free a record that was given out, or given up by the journal since; False where it was neither."""
+        if self._given_up.pop(entry.mark.sequence, None) is not None:
+            self._look_empty()
+            return True
         if self._held.pop(entry.mark.sequence, None) is None:
             return False
         self._records.settle(entry.mark, self.name)
         self._count_one(entry.mark, -1)
         return True
 
-    def forget(self, number: int, lost: Tally) -> None:
-        """Leave out what waits in a segment: it was given up."""
-        self._held = {key: entry for key, entry in self._held.items() if entry.mark.segment != number}
+    def forget(self, number: int, waiting: Tally, why: Loss) -> Tally:
+        """Leave out what waits in a segment, as it is given up; return what is lost with that for certain.
+
+        What is given out is being sent: it is told when it is done, or lost when it is given back.
+        """
+        ready = {entry.mark.sequence for entry in self._ready}
+        mine = [entry for entry in self._held.values() if entry.mark.segment == number]
+        given_out = [entry for entry in mine if entry.mark.sequence not in ready]
+        self._given_up |= dict.fromkeys((entry.mark.sequence for entry in given_out), why)
+        for entry in mine:
+            del self._held[entry.mark.sequence]
         self._ready = deque(entry for entry in self._ready if entry.mark.segment != number)
         self._ready_bytes = sum(entry.mark.bytes for entry in self._ready)
-        self._count(lost, -1)
+        self._count(waiting, -1)
+        lost = Tally()
+        lost.merge(waiting)
+        lost.merge(_tally(given_out), -1)
+        return lost
 
     def _hold(self, entry: Entry) -> None:
         self._ready.append(entry)
@@ -188,8 +217,12 @@ class Cursor:
     def _count(self, tally: Tally, times: int = 1) -> None:
         self.total.merge(tally, times)
         if self.total.requests:
-            self._empty.clear()
             self._more.set()
+        self._look_empty()
+
+    def _look_empty(self) -> None:
+        if self.total.requests or self._given_up:
+            self._empty.clear()
         else:
             self._empty.set()
 
@@ -218,10 +251,7 @@ class Cursor:
 
     def _write_off(self, segment: Segment) -> None:
         """Give up what waits in a segment that was read to its end, and was not found there."""
-        held = Tally()
-        for entry in self._held.values():
-            if entry.mark.segment == segment.number:
-                held.add(entry.mark)
+        held = _tally(entry for entry in self._held.values() if entry.mark.segment == segment.number)
         waiting = segment.waiting.get(self.name)
         if waiting is not None and waiting.requests > held.requests:
             before = Tally()
@@ -229,6 +259,13 @@ class Cursor:
             self._records.write_off(segment, self.name, held)
             before.merge(held, -1)
             self._count(before, -1)
+
+
+def _tally(entries: Iterable[Entry]) -> Tally:
+    tally = Tally()
+    for entry in entries:
+        tally.add(entry.mark)
+    return tally
 
 
 def read_some(

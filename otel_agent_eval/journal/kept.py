@@ -175,7 +175,7 @@ class Kept:
         if readable.requests:
             segment.waiting[name] = readable
         self.unreadable += 1
-        self._report(name, Loss.UNREADABLE, lost)
+        self.lost(name, Loss.UNREADABLE, lost)
         self._free(segment)
 
     def room_for(self, name: str, size: int) -> bool:
@@ -231,8 +231,8 @@ class Kept:
         """Drop all that waits for a reader in a segment."""
         lost = segment.waiting.pop(name)
         if name in self.cursors:
-            self.cursors[name].forget(segment.number, lost)
-        self._report(name, why, lost)
+            lost = self.cursors[name].forget(segment.number, lost, why)
+        self.lost(name, why, lost)
         self._free(segment)
 
     def _free(self, segment: Segment) -> None:
@@ -248,8 +248,10 @@ class Kept:
         else:
             self.closed(segment.number)
 
-    def _report(self, name: str, why: Loss, lost: Tally) -> None:
+    def lost(self, name: str, why: Loss, lost: Tally) -> None:
         """Count what was given up, and say it: at once, then once a minute for all since."""
+        if not lost.requests:
+            return
         if self._lose is not None:
             for signal in Signal:
                 if lost.items[signal]:

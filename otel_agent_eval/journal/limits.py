@@ -14,7 +14,7 @@ _SEGMENTS = 16  # into which what is kept is divided at least: it is freed a seg
 class Loss(StrEnum):
     """Why the journal gave something up."""
 
-    FULL = "full"
+    FULL = "journal_full"
     EXPIRED = "expired"
     UNREADABLE = "unreadable"
 

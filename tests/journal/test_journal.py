@@ -133,17 +133,32 @@ async def test_who_refuses_holds_what_others_may_drop(folder: Path | None) -> No
         assert journal.cursor("b").total.requests == number
 
 
-async def test_what_was_given_up_while_it_was_sent_is_not_counted_again(folder: Path | None) -> None:
-    async with opened(folder, {"a": DROPPING}, size=1 << 20) as journal:
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_what_is_given_up_while_it_is_sent_is_lost_only_if_it_does_not_arrive(
+    folder: Path | None, *, arrives: bool
+) -> None:
+    lost: list[tuple[str, Signal, Loss, int]] = []
+    async with opened(folder, {"a": DROPPING}, size=1 << 20, lose=lambda *what: lost.append(what)) as journal:
         cursor = journal.cursor("a")
-        for number in range(100):
+        for number in range(1, 101):
             assert journal.room(["a"], 30_000)
             await journal.append(payload(number, 30_000), ["a"])
-            if not number:
+            if number == 1:
                 await cursor.wait()
                 first = cursor.take()
+        got = [each.items for each in await take_all(cursor)]
+        emptied = asyncio.ensure_future(cursor.empty())
+        await asyncio.sleep(0)
+        assert not emptied.done()  # a stop waits for what is being sent
+        assert sum(items for *_, items in lost) + sum(got) == sum(range(2, 101))
+        if arrives:
+            assert cursor.done(first)
+        else:
+            cursor.give_back([first])
+        await emptied
         assert not cursor.done(first)
-        assert len(await take_all(cursor)) < 100
+    assert {(name, why) for name, _, why, _ in lost} == {("a", Loss.FULL)}
+    assert sum(items for *_, items in lost) + sum(got) == sum(range(1 if not arrives else 2, 101))
 
 
 async def test_what_is_too_old_goes_and_is_counted_and_a_clock_that_is_set_ages_nothing(
