@@ -220,7 +220,9 @@ class Journal:
                     payload = append.payload
                     mark = Mark(number, sequence, payload.signal, payload.items, len(payload.body))
                     self._written(append, self._kept.register(mark, payload, append.readers, end))
-                case Failed(append=append, reason=reason):
+                case Failed(append=append, reason=reason, full=full):
+                    if full:
+                        self._kept.forget_recalled()
                     self._written(append, Refused(f"the queue cannot be written: {reason}"))
                 case Closed(segment=number):
                     self._kept.closed(number)

@@ -215,10 +215,19 @@ class Kept:
             if now - segment.newest > self.limits.max_age:
                 for name in list(segment.waiting):
                     self._give_up(segment, name, Loss.EXPIRED)
-            needed = segment.waiting or segment.recall_until > now
-            if not segment.closed and (not needed or now - segment.began > self.limits.segment_age):
+            recalled = segment.recall_until > now
+            oldest = self.limits.recalled_age(len(self._segments)) if recalled else self.limits.segment_age
+            if not segment.closed and (not (segment.waiting or recalled) or now - segment.began > oldest):
                 self._close(segment)
             self._free(segment)
+
+    def forget_recalled(self) -> None:
+        """Let go of what is kept beyond its use: others need the room."""
+        for segment in list(self._segments.values()):
+            if not segment.waiting:
+                segment.recall_until = -math.inf
+                self._close(segment)
+                self._free(segment)
 
     def forget_delivered(self) -> None:
         """Delete all that nobody waits for: content does not stay on the disk of a gateway that has stopped."""

@@ -9,6 +9,7 @@ from otel_agent_eval.signals import Signal
 
 _LARGEST_SEGMENT, _SMALLEST_SEGMENT = 16 << 20, 64 << 10
 _SEGMENTS = 16  # into which what is kept is divided at least: it is freed a segment at a time
+_YOUNG = 64  # segments from which on new ones are begun less often: the more there are, the longer all of it takes
 
 
 class Loss(StrEnum):
@@ -55,6 +56,14 @@ class Limits:
     def segment_age(self) -> float:
         """The age in seconds at which a file is complete: what is younger would keep what is older."""
         return self.max_age / _SEGMENTS
+
+    def recalled_age(self, segments: int) -> float:
+        """The age in seconds at which a file with records to recall is complete, where there are so many files.
+
+        It is deleted as a whole, so what comes would keep for ever what came before it. Where a destination is down all
+        of it waits anyway: files then grow older the more there are, to some thousand in a week.
+        """
+        return min(self.segment_age, self.recall * max(1.0, segments / _YOUNG))
 
     def droppable(self, reader: str) -> bool:
         """Whether a reader may lose what is oldest; one that there is not any more may."""

@@ -1,6 +1,7 @@
 """The thread that writes a journal: whatever waits is written together, synced once, and then confirmed."""
 
 import contextlib
+import errno
 import logging
 import os
 import queue
@@ -19,6 +20,7 @@ from otel_agent_eval.signals import Payload
 
 _MOST_TOGETHER = 4 << 20  # bytes that are written at a time, so that nobody waits for too many others
 _WARN_EVERY = 60.0
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 Fsync = Literal["always", "interval", "never"]
 
@@ -47,10 +49,11 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A request that could not be written; nothing of it is left in the file."""
+    """A request that could not be written; nothing of it is left in the file. `full`: for want of room on the disk."""
 
     append: Append
     reason: str
+    full: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +201,8 @@ class Writer:
             self._write(b"".join(parts))
         except (OSError, MemoryError) as error:
             self._warn(error)
-            yield from (Failed(append, _reason(error)) for append in appends)
+            full = isinstance(error, OSError) and error.errno in _NO_ROOM
+            yield from (Failed(append, _reason(error), full) for append in appends)
             yield from self._take_back(before)
         else:
             yield from results

@@ -198,6 +198,35 @@ async def test_content_does_not_stay_when_all_is_delivered(tmp_path: Path) -> No
                 await asyncio.sleep(0.01)
 
 
+async def test_what_was_delivered_goes_in_two_minutes_though_more_to_recall_keeps_coming(tmp_path: Path) -> None:
+    now, limits = 1000.0, {"a": ReaderLimits(), "judge": ReaderLimits()}
+    async with opened(tmp_path, limits, recalling={"judge"}, clock=lambda: now) as journal:
+        seen: dict[Path, float] = {}
+        for number in range(100):
+            entry = await journal.append(payload(number), ["a", "judge"])
+            journal.receipt(entry.mark, "judge").release()
+            await take(journal.cursor("a"))
+            now += 5
+            journal._kept.purge()
+            seen = {file: seen.get(file, now) for file in files(tmp_path)}
+            assert all(now - since <= 130 for since in seen.values())  # a file's deletion is seen a step later
+            assert len(seen) <= 4
+
+
+async def test_what_waits_for_a_dead_destination_takes_no_file_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("otel_agent_eval.journal.limits._YOUNG", 4)
+    now, limits = 1000.0, {"a": ReaderLimits(), "judge": ReaderLimits()}
+    async with opened(tmp_path, limits, recalling={"judge"}, clock=lambda: now) as journal:
+        for number in range(400):  # for 200 minutes
+            entry = await journal.append(payload(number), ["a", "judge"])
+            journal.receipt(entry.mark, "judge").release()
+            now += 30
+            journal._kept.purge()
+        assert 8 < len(files(tmp_path)) < 50
+
+
 async def test_records_are_recalled_with_what_became_of_them(tmp_path: Path) -> None:
     recalling = {"limits": {**READERS, "judge": ReaderLimits()}, "recalling": {"judge"}}
     async with opened(tmp_path, recalling["limits"], recalling={"judge"}) as journal:
@@ -282,6 +311,32 @@ async def test_full_disk_refuses_keeps_what_was_confirmed_and_recovers_by_itself
     async with opened(tmp_path) as journal:
         assert not journal.unreadable
         assert [each.items for each in await take_all(journal.cursor("a"))] == [4]
+
+
+async def test_full_disk_lets_go_of_what_is_kept_only_to_be_recalled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, limits = os.write, {"a": ReaderLimits(), "judge": ReaderLimits()}
+
+    def full_while_there_is_a_file(file: int, content: bytes) -> int:
+        if len(files(tmp_path)) > 1 or files(tmp_path)[0].stat().st_size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, content)
+
+    async with opened(tmp_path, limits, recalling={"judge"}) as journal:
+        entry = await journal.append(payload(1), ["a", "judge"])
+        journal.receipt(entry.mark, "judge").release()
+        monkeypatch.setattr("otel_agent_eval.journal.writer.os.write", full_while_there_is_a_file)
+        with pytest.raises(Refused, match="No space left"):
+            await journal.append(payload(2), ["a"])
+        assert files(tmp_path)  # it waits for a destination
+        await take(journal.cursor("a"))
+        with pytest.raises(Refused, match="No space left"):
+            await journal.append(payload(3), ["a"])
+        async with asyncio.timeout(5):
+            while files(tmp_path):  # noqa: ASYNC110 (the disk is looked at)
+                await asyncio.sleep(0.01)
+        await journal.append(payload(4), ["a"])
 
 
 async def test_what_a_full_disk_cannot_take_is_delivered_from_memory_and_frees_what_waits_for_it(
