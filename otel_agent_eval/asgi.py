@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 
+from otel_agent_eval.accepted import AcceptedConnections
 from otel_agent_eval.connections import ConnectionBook, ConnectionLimits, GuardedProtocol
 from otel_agent_eval.listen import ServerTls, bind, join_endpoint, split_endpoint
 from otel_agent_eval.tls import FollowingContext
@@ -40,6 +41,7 @@ class AsgiServer:
         self._limits = limits or ConnectionLimits()
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen; returns when requests are served. Raises `ListenError`."""
@@ -58,10 +60,13 @@ class AsgiServer:
         config.ssl = _following(self._tls) if self._tls else None
         listener = bind(self.endpoint, self._key)
         host, _ = split_endpoint(self.endpoint, self._key)
-        self.endpoint = join_endpoint(host, listener.getsockname()[1])
+        port = listener.getsockname()[1]
+        self.endpoint = join_endpoint(host, port)
         self._server = _Server(config, self._limits)
         self._serving = asyncio.create_task(self._server.serve([listener]))
         await self._server.ready.wait()
+        if self._tls is not None:
+            self._watch = self._watch_handshakes(host, port)
 
     async def stop(self, grace: float = 5.0) -> None:
         """Accept nothing new, let requests in flight finish for `grace` seconds, then cancel them."""
@@ -70,6 +75,19 @@ class AsgiServer:
         self._server.config.timeout_graceful_shutdown = math.ceil(grace)
         self._server.should_exit = True
         await self._serving
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def _watch_handshakes(self, host: str, port: int) -> asyncio.Task[None] | None:
+        """Count connections before their handshake is over, too, where the system shows them."""
+        limits = self._limits
+        try:
+            accepted = AcceptedConnections(
+                host, port, per_client=limits.connections_per_client, altogether=limits.connections
+            )
+        except OSError:
+            return None
+        return asyncio.create_task(accepted.watch())
 
 
 def _following(tls: ServerTls) -> ssl.SSLContext:

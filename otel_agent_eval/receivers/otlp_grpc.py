@@ -9,9 +9,9 @@ from urllib.parse import unquote
 
 import grpc
 
+from otel_agent_eval.accepted import AcceptedConnections
 from otel_agent_eval.connections import client_of
 from otel_agent_eval.listen import ListenError, ServerTls, bind, join_endpoint, split_endpoint
-from otel_agent_eval.receivers.accepted import AcceptedConnections
 from otel_agent_eval.receivers.errors import Cause, Rejection, Unavailable, Undecodable
 from otel_agent_eval.receivers.gate import Gate
 from otel_agent_eval.receivers.gunzip import GZIP_MAGIC
@@ -152,7 +152,7 @@ class OtlpGrpcReceiver:
 
     def _accepted(self, host: str, port: int, most: int) -> AcceptedConnections:
         try:
-            return AcceptedConnections(host, port, most)
+            return AcceptedConnections(host, port, per_client=most)
         except OSError as error:
             message = f"cannot count connections: {error}; remove max_connections_per_client, beside {self.key}"
             raise ListenError(message) from None

@@ -16,7 +16,8 @@ from receivers.test_otlp_http import BODY
 from receivers.test_secured_receivers import listening
 from support.certificates import Authority
 
-from otel_agent_eval.receivers import GrpcLimits, Intake, ListenError, OtlpGrpcReceiver, ServerTls, accepted
+from otel_agent_eval import accepted
+from otel_agent_eval.receivers import GrpcLimits, Intake, ListenError, OtlpGrpcReceiver, ServerTls
 from otel_agent_eval.signals import Signal
 
 TWO = GrpcLimits(connections_per_client=2)

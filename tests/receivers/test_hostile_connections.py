@@ -128,6 +128,26 @@ async def test_silence_in_the_handshake_is_closed(kept: Kept, authority: Authori
 
 
 @pytest.mark.parametrize("each", [True, False], ids=["of one client", "altogether"])
+async def test_handshakes_that_do_not_end_count_among_the_connections(
+    kept: Kept, authority: Authority, caplog: pytest.LogCaptureFixture, each: bool
+) -> None:
+    pair = authority.issue("server")
+    tls = ServerTls(cert_file=pair.cert, key_file=pair.key)
+    limits = HttpLimits(connections=10_000 if each else 5, connections_per_client=5 if each else None)
+    async with listening("http", kept, tls=tls, limits=limits) as endpoint, contextlib.AsyncExitStack() as stack:
+        good, _ = await stack.enter_async_context(connected(endpoint, "127.0.0.2"))
+        await asyncio.sleep(2.5)  # it was there before
+        made = [await stack.enter_async_context(connected(endpoint)) for _ in range(30)]
+        ends = [asyncio.create_task(end_of(reader)) for reader, _ in made]
+        done, waiting = await asyncio.wait(ends, timeout=4)
+        assert (len(done), len(waiting)) == ((25, 5) if each else (26, 4))
+        assert not good.at_eof()
+        for task in waiting:
+            task.cancel()
+    assert len([record for record in caplog.records if "too many" in record.message]) == 1
+
+
+@pytest.mark.parametrize("each", [True, False], ids=["of one client", "altogether"])
 async def test_connections_beyond_the_limit_are_closed_and_told_once(
     kept: Kept, caplog: pytest.LogCaptureFixture, each: bool
 ) -> None:

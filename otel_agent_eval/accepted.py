@@ -1,7 +1,8 @@
-"""Bounds how many connections of a client a gRPC server holds.
+"""Bounds the connections of servers that do not say whom they accept.
 
-Python's gRPC accepts connections by itself, and shows a connection only once it carries a request. So the sockets of
-this process are looked at, and those that are too many shut down: to gRPC that is a client that went away.
+Python's gRPC shows a connection only once it carries a request, asyncio one with TLS only once the handshake is over.
+So the sockets of this process are looked at, and those that are too many shut down: to the server that is a client that
+went away.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import logging
 import os
 import socket
 import stat
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -25,20 +27,22 @@ _SLICE = 128  # descriptors between two turns of the event loop: less than a mil
 
 
 class AcceptedConnections:
-    """The connections that were accepted at `host` and `port`; beyond `most` of a client the newest are shut down.
+    """The connections accepted at `host` and `port`; beyond `per_client`, or `altogether`, the newest are shut down.
 
-    Which are the newest is known to the second. Raises `OSError` where the system does not show open files.
+    None is no limit. Which are the newest is known to the second. Raises `OSError` where the system does not show the
+    files that are open.
     """
 
-    def __init__(self, host: str, port: int, most: int) -> None:
+    def __init__(self, host: str, port: int, *, per_client: int | None, altogether: int | None = None) -> None:
         if not _DESCRIPTORS.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(_DESCRIPTORS))
         self._hosts = {_plain(str(found[4][0])) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
         self._port = port
-        self._most = most
+        self._per_client = sys.maxsize if per_client is None else per_client
+        self._altogether = sys.maxsize if altogether is None else altogether
         self._clients: dict[int, str | None] = {}  # by inode, in the order in which they were seen; None of others
-        self._crowded = Seldom(_log, "connections are closed: a client has too many")
-        self._blind = Seldom(_log, "connections of clients cannot be counted")
+        self._crowded = Seldom(_log, "connections are closed: there are too many")
+        self._blind = Seldom(_log, "connections cannot be counted")
 
     async def watch(self) -> None:
         """Look once a second, until cancelled."""
@@ -66,12 +70,15 @@ class AcceptedConnections:
                 self._clients[inode] = self._client(int(name), inode)
             descriptors[inode] = int(name)
         self._clients = {inode: client for inode, client in self._clients.items() if inode in descriptors}
-        seen: Counter[str] = Counter()
+        kept: Counter[str] = Counter()
+        total = 0
         for inode, client in self._clients.items():
             if client is None:
                 continue
-            seen[client] += 1
-            if seen[client] > self._most:
+            if kept[client] < self._per_client and total < self._altogether:
+                kept[client] += 1
+                total += 1
+            else:
                 self._crowded(client=client)
                 _shut_down(descriptors[inode], inode)
 
