@@ -143,6 +143,25 @@ async def test_clients_of_both_families_are_told_apart_by_address(kept: Kept) ->
         await receiver.stop(0)
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("host", ["[::1]", "[::]", "localhost"])
+async def test_addresses_are_told_apart_however_they_are_listened_on(kept: Kept, host: str) -> None:
+    receiver = OtlpGrpcReceiver(Intake(kept), f"{host}:0", limits=TWO)
+    await receiver.start()
+    port = int(receiver.endpoint.rpartition(":")[2])
+    families = {"[::1]": ["::1"], "[::]": ["::1", "127.0.0.1"], "localhost": ["127.0.0.1"]}[host]
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            for address in families:
+                for _ in range(4):
+                    stack.callback(socket.create_connection((address, port)).close)
+            await until(lambda: of_this_process(port) == 2 * len(families))
+            await asyncio.sleep(LOOKED)
+            assert of_this_process(port) == 2 * len(families)
+    finally:
+        await receiver.stop(0)
+
+
 async def test_other_sockets_of_the_process_are_left_alone(kept: Kept) -> None:
     """Among them some with the same port, at another address; and all that senders in this process hold."""
     async with listening("grpc", kept, limits=TWO) as endpoint, contextlib.AsyncExitStack() as stack:
