@@ -45,6 +45,10 @@ class Records(Protocol):
         """Note that a record is done for a reader."""
         ...
 
+    def damaged(self, segment: Segment, parts: Iterable[Damage]) -> None:
+        """Tell what cannot be read of a segment."""
+        ...
+
     def write_off(self, segment: Segment, name: str, readable: Tally) -> None:
         """Note that of what waits for a reader in a segment, only so much could be read."""
         ...
@@ -235,10 +239,11 @@ class Cursor:
         start = offset if segment.number == number else 0
         end = segment.size
         wanted = _wanted(segment, self.name)
-        found, reached = await asyncio.to_thread(
+        found, damaged, reached = await asyncio.to_thread(
             read_some, self._records.path(segment), start, end, wanted, self._window or WINDOW
         )
         if self.name in segment.waiting:  # else it was given up meanwhile
+            self._records.damaged(segment, damaged)
             for record in found:
                 self._hold(Entry(mark_of(record, segment.number), record.payload, self._records.since(record.time)))
         if reached < end:
@@ -270,15 +275,21 @@ def _tally(entries: Iterable[Entry]) -> Tally:
 
 def read_some(
     path: Path, start: int, end: int, wanted: Callable[[Record], bool], budget: int
-) -> tuple[list[Record], int]:
-    """Read the wanted records from a position on, about `budget` bytes of them; return also how far that was."""
+) -> tuple[list[Record], list[Damage], int]:
+    """Read the wanted records from a position on, about `budget` bytes of them.
+
+    Return also what lies between them and is no record, and how far that was.
+    """
     found: list[Record] = []
+    damaged: list[Damage] = []
     position, size = start, 0
     try:
         with path.open("rb") as file:
             for part in read(file, start, end):
                 position = part.end
-                if not isinstance(part, Damage) and wanted(part.record):
+                if isinstance(part, Damage):
+                    damaged.append(part)
+                elif wanted(part.record):
                     found.append(part.record)
                     size += len(part.record.payload.body)
                 if size >= budget:
@@ -286,8 +297,9 @@ def read_some(
             else:
                 position = end
     except OSError:
-        position = end  # what waits there will be missed, and told
-    return found, position
+        damaged.append(Damage(position, end))
+        position = end
+    return found, damaged, position
 
 
 def _wanted(segment: Segment, name: str) -> Callable[[Record], bool]:

@@ -13,7 +13,7 @@ from otel_agent_eval.journal.record import FORMAT_VERSION
 
 _FORMAT, _LOCK = "format", "lock"
 _OF_NEW_FOLDER = frozenset({_LOCK, f".{_FORMAT}.new"})
-_SEGMENT, _DONE = ".segment", ".done"
+_SEGMENT, _DONE, _FREED = ".segment", ".done", ".freed"
 
 
 class QueueError(Exception):
@@ -86,9 +86,28 @@ class Folder:
         """Return the numbers of the segments, ascending."""
         return self._numbers(_SEGMENT)
 
-    def orphans(self) -> list[int]:
-        """Return the numbers of segments of which there is only the list of what is done."""
-        return sorted(set(self._numbers(_DONE)) - set(self._numbers(_SEGMENT)))
+    def gone(self) -> list[int]:
+        """Return the numbers of segments that somebody else has deleted: there is only the list of what is done."""
+        return [
+            number
+            for number in self._numbers(_DONE)
+            if not self.segment(number).exists() and not self.freed(number).exists() and self.done(number).exists()
+        ]
+
+    def delete(self, number: int) -> None:
+        """Delete a segment and its list; a kill in between leaves what says that it was not needed.
+
+        Raises `OSError`.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            self.segment(number).rename(self.freed(number))
+        self.done(number).unlink(missing_ok=True)
+        self.freed(number).unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Delete what is left of segments that are not there any more: their numbers will be given to others."""
+        for number in {*self.gone(), *self._numbers(_FREED)}:
+            self.delete(number)
 
     def segment(self, number: int) -> Path:
         """Return the file of a segment."""
@@ -97,6 +116,10 @@ class Folder:
     def done(self, number: int) -> Path:
         """Return the file that says which records of a segment are done, for whom."""
         return self.path / f"{number:012d}{_DONE}"
+
+    def freed(self, number: int) -> Path:
+        """Return the name of a segment while it is being deleted."""
+        return self.path / f"{number:012d}{_FREED}"
 
     def dead(self, destination: str) -> Path:
         """Return where a destination's dead letters lie."""

@@ -172,7 +172,7 @@ class Journal:
             if name not in segment.waiting and name not in segment.noted:
                 continue
             while start < segment.size and self._kept.get(segment.number) is segment:
-                records, start = await asyncio.to_thread(
+                records, damaged, start = await asyncio.to_thread(
                     read_some,
                     self._kept.path(segment),
                     start,
@@ -180,6 +180,7 @@ class Journal:
                     lambda record: name in record.readers,
                     WINDOW,
                 )
+                self._kept.damaged(segment, damaged)
                 for record in records:
                     entry = Entry(mark_of(record, segment.number), record.payload, self._kept.since(record.time))
                     done = segment.is_done(name, record.sequence)
@@ -244,14 +245,13 @@ class Journal:
 
 
 def _recover(folder: Folder) -> Recovered:
-    """Read what is there; cut off a record at the end that was not finished, and delete lists without a segment.
+    """Read what is there; cut off a record at the end that was not finished, and delete what is left of segments.
 
     Raises `QueueError`.
     """
     try:
         recovered = recover(folder)
-        for number in folder.orphans():
-            folder.done(number).unlink(missing_ok=True)  # its numbers will be given to others
+        folder.tidy()
     except OSError as error:
         folder.release()
         raise QueueError(f"cannot use the queue {folder.path}: {error.strerror}; give service.queue.path") from None

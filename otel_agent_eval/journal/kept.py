@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from otel_agent_eval.journal.cursor import WINDOW, Cursor, Entry
@@ -11,11 +11,13 @@ from otel_agent_eval.journal.folder import Folder
 from otel_agent_eval.journal.handover import NOWHERE, HandOver
 from otel_agent_eval.journal.limits import Limits, Lose, Loss, ReaderLimits
 from otel_agent_eval.journal.lookup import Located
+from otel_agent_eval.journal.record import Damage
 from otel_agent_eval.journal.segments import Mark, Recovered, Segment, Tally
 from otel_agent_eval.journal.writer import Close, Delete, Done, Left
 from otel_agent_eval.signals import Payload, Signal
 
 _TELL_EVERY = 60.0
+_PASSED_OVER = "a part of the queue cannot be read; it is passed over"
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +99,10 @@ class Kept:
                 _log.warning("a record at the end of the queue was not finished; it is cut off", extra=fields)
             else:
                 self.unreadable += 1
-                _log.error("a part of the queue cannot be read; it is passed over", extra=fields)
+                _log.error(_PASSED_OVER, extra=fields)
+        for file in recovered.gone:
+            self.unreadable += 1
+            _log.error("a file of the queue is gone; what waited in it is lost", extra={"file": file})
         for segment in recovered.segments:
             segment.newest = self.since(segment.newest)
             if not self.limits.recalling.isdisjoint({*segment.waiting, *segment.noted}):
@@ -174,9 +179,17 @@ class Kept:
         lost.merge(readable, -1)
         if readable.requests:
             segment.waiting[name] = readable
-        self.unreadable += 1
         self.lost(name, Loss.UNREADABLE, lost)
         self._free(segment)
+
+    def damaged(self, segment: Segment, parts: Iterable[Damage]) -> None:
+        """Tell what cannot be read of a segment, once: each of its readers comes by it."""
+        for part in parts:
+            if part.start not in segment.damaged:
+                segment.damaged.add(part.start)
+                self.unreadable += 1
+                fields = {"file": self.path(segment).name, "offset": part.start, "bytes": part.end - part.start}
+                _log.error(_PASSED_OVER, extra=fields)
 
     def room_for(self, name: str, size: int) -> bool:
         """Make room under a reader's own limit, where it may drop something for it; say whether there is."""

@@ -51,7 +51,8 @@ class Segment:
 
     `began` and `newest` are when the first and the last record were kept, in seconds of the journal's clock; nothing is
     added once it is `closed`.
-    `recall_until` is until when records are kept beyond their use, for what they say about others.
+    `recall_until` is until when records are kept beyond their use, for what they say about others; `damaged` are the
+    offsets of what is known to be no record.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Segment:
     recall_until: float = 0.0
     waiting: dict[str, Tally] = field(default_factory=dict)
     noted: Mapping[str, notes.Noted] = field(default_factory=dict)
+    damaged: set[int] = field(default_factory=set)
 
     def add(self, mark: Mark, readers: Iterable[str]) -> None:
         """Count a record for those that are to read it."""
@@ -96,10 +98,14 @@ class Unreadable:
 
 @dataclass(slots=True)
 class Recovered:
-    """What an earlier process has left. `undone` counts by reader over all segments."""
+    """What an earlier process has left. `undone` counts by reader over all segments.
+
+    `gone` are the files that somebody else has deleted; what was in them nobody can say.
+    """
 
     segments: list[Segment] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     next_sequence: int = 1
     oldest: dict[str, float] = field(default_factory=dict)
 
@@ -117,7 +123,7 @@ def recover(folder: Folder) -> Recovered:
 
     Times are Unix seconds. Raises `OSError` only where the folder itself cannot be read.
     """
-    found = Recovered()
+    found = Recovered(gone=[folder.segment(number).name for number in folder.gone()])
     numbers = folder.segments()
     for number in numbers:
         segment = Segment(number, closed=True, noted=notes.read(folder.done(number)))
@@ -141,6 +147,7 @@ def _read_segment(folder: Folder, segment: Segment, found: Recovered, *, is_last
                     _count(segment, record, found)
                 case Damage():
                     torn = part.tail and is_last
+                    segment.damaged.add(part.start)
                     found.unreadable.append(Unreadable(path.name, part.start, part.end - part.start, torn))
 
 

@@ -244,11 +244,10 @@ class Writer:
     def _delete(self, number: int) -> None:
         for key in [key for key in self._notes if key[0] == number]:
             del self._notes[key]
-        for file in (self._folder.segment(number), self._folder.done(number)):
-            try:
-                file.unlink(missing_ok=True)
-            except OSError as error:
-                self._warn(error)
+        try:
+            self._folder.delete(number)
+        except OSError as error:
+            self._warn(error)
 
     def _write_notes(self) -> None:
         """Write down what is done; what cannot be written is tried again later: at worst it is sent twice."""

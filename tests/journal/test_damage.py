@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from journal_samples import opened, payload, take, take_all
+from journal_samples import BOTH, opened, payload, take, take_all
 
 from otel_agent_eval.journal import Loss
 from otel_agent_eval.journal.cursor import WINDOW
@@ -130,20 +130,42 @@ async def test_list_of_what_is_done_that_cannot_be_read_sends_again(tmp_path: Pa
     assert await delivered(tmp_path) == [1, 3]
 
 
-async def test_damage_while_it_runs_is_told_and_holds_nobody_up(tmp_path: Path) -> None:
+async def test_damage_while_it_runs_is_told_once_and_holds_nobody_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     lost = []
     async with opened(tmp_path, lose=lambda *what: lost.append(what)) as journal:
-        cursor = journal.cursor("a")
         count = 3 * (WINDOW >> 20)
         for number in range(1, count + 1):
-            await journal.append(payload(number, 1 << 20), ["a"])
+            await journal.append(payload(number, 1 << 20), BOTH)
         second = files(tmp_path)[1]
         content = bytearray(second.read_bytes())
         content[len(content) // 2] ^= 0xFF
         second.write_bytes(content)
-        await journal.append(payload(count + 1), ["a"])
-        got = [each.items for each in await take_all(cursor)]
+        await journal.append(payload(count + 1), BOTH)
+        got = {name: [each.items for each in await take_all(journal.cursor(name))] for name in BOTH}
         assert journal.unreadable == 1
-    ((name, _, why, items),) = lost
-    assert (name, why) == ("a", Loss.UNREADABLE)
-    assert sorted([*got, items]) == list(range(1, count + 2))
+    (told,) = [record for record in caplog.records if "cannot be read" in record.message]
+    offset, size = vars(told)["offset"], vars(told)["bytes"]
+    assert vars(told)["file"] == second.name
+    assert offset <= len(content) // 2 < offset + size
+    assert [(name, why) for name, _, why, _ in lost] == [(name, Loss.UNREADABLE) for name in BOTH]
+    for name, _, _, items in lost:
+        assert sorted([*got[name], items]) == list(range(1, count + 2))
+
+
+async def test_file_that_goes_while_it_is_needed_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lost = []
+    async with opened(tmp_path, lose=lambda *what: lost.append(what)) as journal:
+        count = 3 * (WINDOW >> 20)
+        for number in range(1, count + 1):
+            await journal.append(payload(number, 1 << 20), ["a"])
+        second = files(tmp_path)[1]
+        second.unlink()
+        got = await take_all(journal.cursor("a"))
+        assert journal.unreadable == 1
+    ((_, _, why, items),) = lost
+    assert why is Loss.UNREADABLE
+    assert items + sum(each.items for each in got) == sum(range(1, count + 1))
+    (told,) = [record for record in caplog.records if "cannot be read" in record.message]
+    assert (vars(told)["file"], vars(told)["offset"]) == (second.name, 0)

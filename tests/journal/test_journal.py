@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import os
 import stat
 from pathlib import Path
@@ -267,15 +268,40 @@ async def test_requests_for_destinations_that_are_gone_stay_until_room_is_needed
         assert [each.items for each in await take_all(journal.cursor("a"))] == [2, 4]
 
 
-async def test_list_of_what_was_done_in_a_segment_that_is_gone_concerns_no_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", ["both", "segment"])
+async def test_what_a_kill_leaves_of_a_segment_that_is_deleted_is_no_loss_and_concerns_no_other(
+    tmp_path: Path, left: str
+) -> None:
     async with opened(tmp_path) as journal:
         await journal.append(payload(1), BOTH)
         await take(journal.cursor("a"))
     (segment,) = files(tmp_path)
-    segment.unlink()  # as a kill between the deletion of the one and of the other leaves it
+    segment.rename(segment.with_suffix(".freed"))
+    if left == "segment":
+        files(tmp_path, "done")[0].unlink()
     async with opened(tmp_path) as journal:
+        assert not journal.unreadable
+        assert not files(tmp_path, "freed")
         await journal.append(payload(2), BOTH)
     async with opened(tmp_path) as journal:
+        assert [each.items for each in await take_all(journal.cursor("a"))] == [2]
+
+
+async def test_segment_that_somebody_deleted_is_told_and_its_list_concerns_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(tmp_path) as journal:
+        await journal.append(payload(1), BOTH)
+        await take(journal.cursor("a"))
+    (segment,) = files(tmp_path)
+    segment.unlink()
+    async with opened(tmp_path) as journal:
+        assert journal.unreadable == 1
+        await journal.append(payload(2), BOTH)
+    (told,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert vars(told)["file"] == segment.name
+    async with opened(tmp_path) as journal:
+        assert not journal.unreadable
         assert [each.items for each in await take_all(journal.cursor("a"))] == [2]
 
 
