@@ -1,5 +1,6 @@
 """The processor `redaction`: takes out of a request what its destination is not to get, just before it is sent."""
 
+import re
 from collections.abc import Collection, Iterable, MutableSequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,11 @@ from otel_agent_eval.conventions.content import EXCEPTION_EVENT, FAILED_BY, SPEA
 from otel_agent_eval.processors.redaction_rules import Action, Bearer, Decisions, Hasher, RedactionRules
 from otel_agent_eval.processors.redaction_text import MASK, TextRedactor
 from otel_agent_eval.signals import REQUEST_TYPES, Payload
+
+_SAID = frozenset({"content", "contents", "parts", "text", "tool_calls"})
+"""What messages have beside a role."""
+_ROLE = re.compile(rb"""["']role\\*["']\s*:\s*\\*["'](?:user|assistant|system|developer|tool|model|human|ai)\\*["']""")
+_CONTENT = re.compile(rb"""["'](?:contents?|parts|text|tool_calls)\\*["']\s*:""")
 
 
 class Redactor:
@@ -203,14 +209,21 @@ class Redactor:
         match value.WhichOneof("value"):
             case "kvlist_value":
                 pairs = value.kvlist_value.values
+                if "role" in (keys := {pair.key for pair in pairs}) and keys & _SAID:
+                    return True
                 return any(self._names.marks(pair.key) or self._is_marked(pair.value) for pair in pairs)
             case "array_value":
                 return any(map(self._is_marked, value.array_value.values))
             case "string_value":
-                return '"gen_ai.' in value.string_value
+                return _shows_agents(value.string_value.encode("utf-8", "replace"))
             case "bytes_value":
-                return b'"gen_ai.' in value.bytes_value
+                return _shows_agents(value.bytes_value)
         return False
+
+
+def _shows_agents(text: bytes) -> bool:
+    """Say whether a text is of an agent: by a name in its JSON, or by messages in JSON or as Python prints them."""
+    return b'"gen_ai.' in text or (_ROLE.search(text) is not None and _CONTENT.search(text) is not None)
 
 
 def _failed(span: Span) -> bool:

@@ -140,6 +140,8 @@ def _may_speak(name: str, kind: Kind, value: AnyValue, bearer: Bearer) -> bool:
     if kind is Kind.PLAIN:
         return ("." in name or agents) and _is_structure(value)
     may = kind is Kind.UNKNOWN or (kind is Kind.BARE and agents)
+    if bearer is Bearer.DATA_POINT and "." not in name:
+        return False
     if not may or (bearer in _POINTS and not speaks(name)):
         return may and _is_structure(value)
     return value.WhichOneof("value") not in _NUMBERS

@@ -47,7 +47,7 @@ PLAIN: Final = (
     *("gen_ai.prompt.name", "gen_ai.prompt.version", "gen_ai.openai.request.response_format", "openai.api.type"),
     *("gen_ai.openai.*system_fingerprint", "gen_ai.openai.*service_tier", "openai.*system_fingerprint"),
     *("openai.*service_tier", "gen_ai.evaluation.name", "gen_ai.evaluation.score.label", "mcp.method.name"),
-    *("mcp.session.id", "mcp.protocol.version"),
+    *("mcp.session.id", "mcp.protocol.version", "tool_call.id"),
     # others
     *("openinference.project.name", "evaluations.#.evaluation.name", "evaluations.#.evaluation.label"),
     *("evaluations.#.evaluation.annotator_kind", "evaluations.#.evaluation.identifier", "input.mime_type"),
@@ -101,10 +101,15 @@ FAILED_BY: Final = ("exception.", "error.type", *EXCEPTIONS)
 SPEAKING_KEYS: Final = ("role", "messages")
 """Keys in bodies of log records that show in their place that somebody speaks, without any other name."""
 
+_SURE_NAMES: Final = (
+    *("prompt", "prompts", "system_prompt", "user_prompt", "system_instructions", "completion", "completions"),
+    *("chat_history", "user_input", "tool_arguments", "tool_calls"),
+)
+"""Names without a namespace that hold content whatever bears them: nobody else uses them."""
 SPEAKING_NAMES: Final = (
-    *("prompt", "prompts", "system_prompt", "user_prompt", "instructions", "system_instructions", "input", "inputs"),
-    *("output", "outputs", "question", "answer", "completion", "completions", "messages", "conversation", "documents"),
-    *("chat_history", "transcript", "user_input", "tool_arguments", "tool_calls"),
+    *_SURE_NAMES,
+    *("instructions", "input", "inputs", "output", "outputs", "question", "answer", "messages", "conversation"),
+    *("documents", "transcript"),
 )
 """Names without a namespace that show on a resource, a scope or a data point that somebody speaks."""
 _SPEAKING_ENDS: Final = (
@@ -116,11 +121,21 @@ _SPEAKING_ENDS: Final = (
 )
 """How the names of content end in the namespaces of conventions: what tells series apart ends otherwise."""
 
+_AGENTS: Final = ("claude_code", "com.anthropic.claude_code", "gemini_cli", "qwen-code", "codex", "copilot_chat.")
+"""How agents that nobody reads name their attributes, events and scopes; their texts have names without a namespace."""
+
 NAMESPACES: Final = (
     *MARKERS,
     *("embedding.", "entity.", "graph.", "input.", "output.", "message.", "document.", "documents.", "metadata."),
     *("prompt.", "tool.", "evaluations.", "agno", "smolagents.", "sk.", "anthropic.", "openai.", "litellm."),
-    *("messages.", "inputs.", "outputs.", "completion.", "langgraph.", "dspy.", "copilot_chat.", "claude_code."),
+    *("messages.", "inputs.", "outputs.", "completion.", "langgraph.", "dspy.", "copilot_chat.", "tool_call.", "tag."),
+    # vector stores
+    *("db.query.embeddings", "db.search.embeddings", "db.documents", "db.metadatas", "db.chroma.", "db.pinecone."),
+    *("db.qdrant.", "db.milvus.", "db.weaviate.", "db.marqo.", "vector_db."),
+    # frameworks, and tools that watch agents, of which no reader is known to need anything
+    *("confident.", "deepeval.", "fi.", "weave.", "wandb.", "opik.", "galileo.", "respan.", "keywordsai.", "helicone."),
+    *("portkey.", "langchain.", "llama_index.", "llamaindex.", "autogen", "beeai.", "ollama.", "bedrock.", "cohere."),
+    *("mistral", "vertexai.", "groq.", *_AGENTS),
 )
 """How names begin that may hold content: what the readers read, and what the same instrumentations write beside it."""
 
@@ -131,7 +146,7 @@ class Kind(Enum):
     CONTENT = auto()
     """Content."""
     UNKNOWN = auto()
-    """In a namespace of a convention: content unless it is a number or a truth value."""
+    """In a namespace of a convention, however it is spelled: content unless it is a number or a truth value."""
     BARE = auto()
     """Without a namespace: the same, where what bears it is an agent's."""
     PLAIN = auto()
@@ -152,7 +167,7 @@ class ContentNames:
         extra = plugin_markers(readers)
         if extra is None:
             raise ValueError("a plug-in convention names no markers, so that its content cannot be told by its names")
-        self._marking = (*MARKERS, *extra)
+        self._marking = (*MARKERS, *extra, *_AGENTS)
         self._namespaces = (*NAMESPACES, *extra, *namespaces)
         self._plain = _indexed((*PLAIN, *plain))
         beginnings = (*self._namespaces, *SPEAKING_KEYS)
@@ -169,7 +184,7 @@ class ContentNames:
 
     def _marks_agents(self, name: str) -> bool:
         """Say whether a name (of an attribute, event or scope) marks what bears it as an agent's."""
-        return name.startswith(self._marking)
+        return name.lower().startswith(self._marking)
 
     def kind(self, name: str) -> Kind:
         """Say what an attribute's name says of it."""
@@ -179,7 +194,7 @@ class ContentNames:
             return Kind.CONTENT
         if name in EXCEPTIONS:
             return Kind.EXCEPTION
-        if name.startswith(self._namespaces):
+        if name.lower().startswith(self._namespaces) or name in _SURE_NAMES:
             return Kind.UNKNOWN
         return Kind.OTHER if "." in name else Kind.BARE
 
@@ -211,9 +226,11 @@ def _encoded_names(beginnings: Iterable[str], whole: Iterable[str]) -> Any:  # n
     """
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
+    options.case_sensitive = False
     names = b"|".join(re2.escape(beginning.encode()) for beginning in beginnings)
     exact = b"|".join(rb"(?:\x%02x|\x%02x\x80*\x00)" % (len(n), len(n) | 0x80) + re2.escape(n.encode()) for n in whole)
-    return re2.compile(_TAG + b"(?:" + _LENGTH + b"(?:" + names + b")|" + exact + rb")|gen_ai\.", options)
+    shapes = rb"gen_ai\.|[\"']role\\*[\"']"  # in JSON, and in what Python prints
+    return re2.compile(_TAG + b"(?:" + _LENGTH + b"(?:" + names + b")|" + exact + b")|" + shapes, options)
 
 
 def _indexed(names: Iterable[str]) -> Any:  # noqa: ANN401 (RE2 has no types)

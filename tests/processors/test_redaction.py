@@ -225,6 +225,11 @@ def test_log_records_lose_bodies_that_hold_prompts_and_keep_others() -> None:
         [{"llm.prompts": "secret"}],
         '{"attributes": {"gen_ai.input.messages": "secret"}}',
         b'{"gen_ai.input.messages": "secret"}',
+        [{"role": "user", "content": "secret"}],
+        {"request": [{"role": "assistant", "parts": ["secret"]}]},
+        '[{"role": "user", "content": "secret"}]',
+        '{"body": "{\\"messages\\": [{\\"role\\": \\"user\\", \\"content\\": \\"secret\\"}]}"}',
+        "Request options: {'json_data': {'messages': [{'content': 'secret', 'role': 'user'}]}}",
     ],
 )
 def test_a_body_that_shows_what_it_is_goes_without_any_other_mark(body: Any) -> None:
@@ -234,10 +239,34 @@ def test_a_body_that_shows_what_it_is_goes_without_any_other_mark(body: Any) -> 
     assert b"secret" not in redacted(request).SerializeToString()
 
 
-def test_a_role_inside_of_an_ordinary_body_stays() -> None:
+@pytest.mark.parametrize(
+    "body",
+    [{"user": {"role": "admin"}}, {"user": {"role": "user"}}, '{"role": "user", "id": 7}', "the role 'user' may"],
+)
+def test_a_role_inside_of_an_ordinary_body_stays(body: Any) -> None:
     request = ExportLogsServiceRequest()
-    request.resource_logs.add().scope_logs.add().log_records.add(body=any_value({"user": {"role": "admin"}}))
+    request.resource_logs.add().scope_logs.add().log_records.add(body=any_value(body))
     assert redacted(request) == request
+
+
+@pytest.mark.parametrize(
+    ("event", "scope", "values"),
+    [
+        ("claude_code.user_prompt", "", {"words": "secret"}),
+        ("", "com.anthropic.claude_code.events", {"event.name": "user_prompt", "words": "secret"}),
+        ("", "", {"event.name": "gemini_cli.user_prompt", "words": "secret"}),
+        ("", "app", {"prompt": "secret"}),
+    ],
+)
+def test_log_records_of_agents_that_nobody_reads_lose_what_has_a_bare_name(
+    event: str, scope: str, values: dict[str, Any]
+) -> None:
+    request = ExportLogsServiceRequest()
+    group = request.resource_logs.add().scope_logs.add()
+    group.scope.name = scope
+    group.log_records.add(event_name=event, attributes=key_values({**values, "id": "7"}))
+    left = redacted(request).resource_logs[0].scope_logs[0].log_records[0].attributes
+    assert list(left) == key_values({k: v for k, v in {**values, "id": "7"}.items() if v != "secret"})
 
 
 @pytest.mark.parametrize("key", ["error.type", "exception.type", "error.message"])
@@ -432,6 +461,12 @@ def test_a_name_that_holds_no_content_is_not_believed_where_it_holds_a_structure
         "inputs.0",
         "langgraph.state",
         "copilot_chat.prompt",
+        "GEN_AI.Agent.Name",
+        "Input.Value",
+        "tool_call.function.arguments",
+        "tag.tags",
+        "db.documents",
+        "confident.span.input",
     ],
 )
 def test_names_near_harmless_ones_are_content(name: str) -> None:
