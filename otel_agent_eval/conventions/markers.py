@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
+
+import re2
 
 from otel_agent_eval.conventions.extract import Reader
 from otel_agent_eval.conventions.span import SpanView
@@ -40,12 +42,39 @@ MARKERS: Final = (
 _BUILT_IN: Final = __name__.rpartition(".")[0] + "."
 
 
-def could_hold_content(raw: bytes) -> bool:
-    """Say whether a serialised traces or logs request may hold content that the built-in readers read.
+class Marks:
+    """What tells that bytes may hold content: never false where they do, sometimes true where they do not.
 
-    Never false where it does; sometimes true where it does not. Costs about as much as parsing the request.
+    Searched by RE2, which takes a fifth of the time that Python's `re` takes, and less than parsing.
     """
-    return _KEYS.search(raw) is not None or b"gen_ai." in raw
+
+    def __init__(self, *patterns: bytes) -> None:
+        self._patterns = tuple(map(_compiled, patterns))
+
+    def found_in(self, raw: bytes) -> bool:
+        """Say whether a serialised message has a mark."""
+        return any(pattern.search(raw) is not None for pattern in self._patterns)
+
+    def finder(self, raw: bytes) -> Callable[[int], int]:
+        """Return what finds the first mark from a place on, or the end; it is asked for places further and further on.
+
+        So all is searched but once, and not where many marks lie in one place.
+        """
+        found = dict.fromkeys(self._patterns, -1)
+
+        def first(start: int) -> int:
+            for pattern, at in found.items():
+                if at < start:
+                    match = pattern.search(raw, start)
+                    found[pattern] = len(raw) if match is None else match.start()
+            return min(found.values())
+
+        return first
+
+
+def could_hold_content(raw: bytes) -> bool:
+    """Say whether a serialised traces or logs request may hold content that the built-in readers read."""
+    return _BUILT_IN_MARKS.found_in(raw)
 
 
 def speaks(span: SpanView) -> bool:
@@ -53,19 +82,16 @@ def speaks(span: SpanView) -> bool:
     return any(map(_NAME.match, span.attributes)) or any(_NAME.match(event.name) for event in span.events)
 
 
-def content_filter(readers: Sequence[Reader]) -> Callable[[bytes], bool]:
-    """Make the same look for a table of readers that may contain plug-ins.
+def marks_of(readers: Sequence[Reader]) -> Marks:
+    """Return what marks content for a table of readers that may contain plug-ins.
 
     A plug-in names the beginnings of its keys in an attribute `markers`, a sequence of strings, on its function; where
     one names none, every request may hold its content.
     """
     extra = plugin_markers(readers)
     if extra is None:
-        return lambda _raw: True
-    if not extra:
-        return could_hold_content
-    pattern = _pattern((*MARKERS, *extra))
-    return lambda raw: pattern.search(raw) is not None or b"gen_ai." in raw
+        return Marks(b"")
+    return _marks((*MARKERS, *extra)) if extra else _BUILT_IN_MARKS
 
 
 def plugin_markers(readers: Sequence[Reader]) -> tuple[str, ...] | None:
@@ -81,14 +107,19 @@ def plugin_markers(readers: Sequence[Reader]) -> tuple[str, ...] | None:
     return tuple(extra)
 
 
-def _pattern(markers: Iterable[str]) -> re.Pattern[bytes]:
-    r"""Compile the markers as a trie behind the tag and length of a protobuf field.
+def _marks(markers: Iterable[str]) -> Marks:
+    r"""Make patterns of a trie behind the tag and length of a protobuf field, and of the one mark of event names.
 
-    Keys, scope names and string values are all field 1 (`\n`), so only what follows one is looked at: seven times as
-    fast as a plain alternation. Event names are other fields; all that matter begin with `gen_ai.` or have attributes
-    that are marked.
+    Keys, scope names and string values are all field 1 (`\n`), so only what follows one is looked at. Event names are
+    other fields; all that matter begin with `gen_ai.` or have attributes that are marked.
     """
-    return re.compile(b"\n[\x01-\x7f]" + _alternatives(_trie(markers)).encode(), re.DOTALL)
+    return Marks(b"\n[\x01-\x7f]" + _alternatives(_trie(markers)).encode(), rb"gen_ai\.")
+
+
+def _compiled(pattern: bytes) -> Any:  # noqa: ANN401 (RE2 has no types)
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1  # bytes, of which none need be UTF-8
+    return re2.compile(pattern, options)
 
 
 def _trie(markers: Iterable[str]) -> dict[str, Json]:
@@ -108,5 +139,5 @@ def _alternatives(node: dict[str, Json]) -> str:
     return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
 
 
-_KEYS = _pattern(MARKERS)
+_BUILT_IN_MARKS: Final = _marks(MARKERS)
 _NAME = re.compile(_alternatives(_trie(MARKERS)))

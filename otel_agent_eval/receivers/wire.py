@@ -12,15 +12,13 @@ _MAX_VARINT = 10
 
 def varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
     """Return the number at a place, and the place behind it. Raises `ValueError` where there is none."""
-    value = 0
-    for shift in range(_MAX_VARINT):
-        if at >= len(data):
-            break
-        byte = data[at]
+    value = shift = 0
+    for byte in data[at : at + _MAX_VARINT]:
         at += 1
-        value |= (byte & 0x7F) << 7 * shift
         if byte < 0x80:  # noqa: PLR2004 (the last byte of a number)
-            return value, at
+            return value | byte << shift, at
+        value |= (byte & 0x7F) << shift
+        shift += 7
     raise ValueError("a number does not end")
 
 

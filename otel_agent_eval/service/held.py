@@ -41,6 +41,7 @@ class Wrapping:
     def __init__(self, resource: ResourceSpans, metadata: Mapping[str, str]) -> None:
         self.metadata = metadata
         self._resource = resource
+        self._last: tuple[ScopeSpans, Envelope] | None = None
 
     @cached_property
     def attributes(self) -> Mapping[str, Any]:
@@ -61,7 +62,12 @@ class Wrapping:
         return shell
 
     def of(self, scope: ScopeSpans) -> Envelope:
-        """Return a new envelope for the spans of one of the resource's scopes."""
+        """Return the envelope for the spans of one of the resource's scopes, the same one for all in a row."""
+        if self._last is None or self._last[0] is not scope:
+            self._last = scope, self._envelope(scope)
+        return self._last[1]
+
+    def _envelope(self, scope: ScopeSpans) -> Envelope:
         empty = ScopeSpans()
         if len(UnknownFieldSet(scope)):
             empty.CopyFrom(scope)

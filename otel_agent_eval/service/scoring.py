@@ -10,20 +10,21 @@ from typing import Any
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
 from otel_agent_eval.annotation.answer_metrics import AnswerMetrics
 from otel_agent_eval.annotation.catalogue import Lack
 from otel_agent_eval.annotation.spans import annotate
 from otel_agent_eval.assembly.assembler import Assembler
-from otel_agent_eval.conventions import content_filter, read
+from otel_agent_eval.conventions import marks_of, read
 from otel_agent_eval.conventions.extract import Role
 from otel_agent_eval.conventions.span import view_log, view_resource, view_span
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.journal import Receipt
 from otel_agent_eval.service.faults import Faults
-from otel_agent_eval.service.held import Envelope, Wrapping, hold, remove
+from otel_agent_eval.service.held import Wrapping, hold, remove
 from otel_agent_eval.service.judging import Judging
+from otel_agent_eval.service.marked import marked_spans
 from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox
 from otel_agent_eval.service.sightings import Sightings
@@ -81,7 +82,7 @@ class Scoring:
         self._options = options
         self._clock = clock
         self._judging = Judging(assembler, engine, metrics, outbox, options, clock)
-        self._may_hold_content = content_filter(options.readers)
+        self._marks = marks_of(options.readers)
         self._turns = Turns()
         self._work: set[asyncio.Task[None]] = set()
         self._in_work = 0
@@ -117,7 +118,7 @@ class Scoring:
 
     def way(self, payload: Payload) -> Way:
         """Say what is done with a request of spans or log records."""
-        marked = self._may_hold_content(payload.body)
+        marked = self._marks.found_in(payload.body)
         held = marked and payload.signal is Signal.TRACES and self._options.mode == "annotate"
         return Way(forwarded=not held, read=marked)
 
@@ -129,7 +130,7 @@ class Scoring:
             else:
                 self._link(span for scope in _scopes(request) for span in scope.spans)
         elif way.forwarded:
-            await self._finish(self._read(request, payload.metadata, receipt, way.left), 0)
+            await self._finish(self._read(payload, request, receipt, way.left), 0)
         else:
             await self._finish(self._read_and_send(payload, request, receipt, way.left), len(payload.body))
 
@@ -180,8 +181,8 @@ class Scoring:
 
     def _link(self, spans: Iterable[Span]) -> None:
         """Tell assembly who is whose parent: answers and documents can lie on both sides of a plain span."""
-        now = self._clock()
         try:
+            now = self._clock()
             for span in spans:
                 self._assembler.add_link(span.trace_id, span.span_id, span.parent_span_id, now)
         except Exception as error:  # noqa: BLE001 (the spans themselves are on their way)
@@ -213,7 +214,7 @@ class Scoring:
     async def _read_and_send(
         self, payload: Payload, request: ExportTraceServiceRequest, receipt: Receipt, left: Container[int] | None
     ) -> None:
-        changes = await self._read(request, payload.metadata, receipt, left)
+        changes = await self._read(payload, request, receipt, left)
         if changes:
             remove(request, changes.taken)
             items = payload.items - sum(len(indices) for _, _, indices in changes.taken)
@@ -222,42 +223,46 @@ class Scoring:
             self._outbox.send(payload, receipt)
 
     async def _read(
-        self,
-        request: ExportTraceServiceRequest,
-        metadata: Mapping[str, str],
-        receipt: Receipt,
-        left: Container[int] | None,
+        self, payload: Payload, request: ExportTraceServiceRequest, receipt: Receipt, left: Container[int] | None
     ) -> _Changes:
         """Hand the spans to assembly; in annotate mode hold copies of those that wait, and say where they were."""
         changes, positions = _Changes(), itertools.count()
-        for r, resource in enumerate(request.resource_spans):
-            wrapping = Wrapping(resource, metadata)
-            for s, scope in enumerate(resource.scope_spans):
-                taken: list[int] = []
-                envelope: Envelope | None = None
-                marked = self._may_hold_content(_encoding_around(scope, resource))
-                for index, span in enumerate(scope.spans):
-                    position = next(positions)
-                    if has_left := left is not None and position not in left:
-                        taken.append(index)
-                    if not marked and not self._may_hold_content(span.SerializeToString()):
-                        self._link([span])  # to read a plain span would take twenty times as long
-                    elif has_left:
-                        self._recall_span(span, scope, wrapping.attributes)
-                    else:
-                        try:
-                            with receipt.part(position) as part:
-                                pending = self._read_span(span, scope, wrapping, changes, part)
-                                if pending is not None and self._options.mode == "annotate":
-                                    envelope = envelope or wrapping.of(scope)
-                                    self._judging.hold(pending, hold(span, envelope, part))
-                                    taken.append(index)
-                        except Exception as error:  # noqa: BLE001 (the span leaves as it came)
-                            self._faults.report("a span could not be read; it is sent on unjudged", error)
-                    await self._turns.pause()
-                if taken:
-                    changes.taken.append((r, s, taken))
+        marks = marked_spans(payload.body, request, self._marks)
+        for r, s, scope, wrapping in _wrapped_scopes(request, payload.metadata):
+            taken: list[int] = []
+            plain: list[Span] = []
+            for index, (span, marked) in enumerate(zip(scope.spans, marks, strict=False)):
+                position = next(positions)
+                if has_left := left is not None and position not in left:
+                    taken.append(index)
+                if not marked:  # to read a plain span would take twenty times as long
+                    plain.append(span)
+                    if len(plain) < _FEW:
+                        continue
+                self._link(plain)
+                plain.clear()
+                if marked and has_left:
+                    self._recall_span(span, scope, wrapping.attributes)
+                elif marked:
+                    with receipt.part(position) as part:
+                        if self._takes(span, scope, wrapping, changes, part):
+                            taken.append(index)
+                await self._turns.pause()
+            self._link(plain)
+            if taken:
+                changes.taken.append((r, s, taken))
         return changes
+
+    def _takes(self, span: Span, scope: ScopeSpans, wrapping: Wrapping, changes: _Changes, receipt: Receipt) -> bool:
+        """Read a span and hold a copy of it, if it is to wait."""
+        try:
+            pending = self._read_span(span, scope, wrapping, changes, receipt)
+            if pending is not None and self._options.mode == "annotate":
+                self._judging.hold(pending, hold(span, wrapping.of(scope), receipt))
+                return True
+        except Exception as error:  # noqa: BLE001 (the span leaves as it came)
+            self._faults.report("a span could not be read; it is sent on unjudged", error)
+        return False
 
     def _read_span(
         self, span: Span, scope: ScopeSpans, wrapping: Wrapping, changes: _Changes, receipt: Receipt
@@ -303,9 +308,14 @@ def _scopes(request: ExportTraceServiceRequest) -> Iterator[ScopeSpans]:
     return (scope for resource in request.resource_spans for scope in resource.scope_spans)
 
 
-def _encoding_around(scope: ScopeSpans, resource: ResourceSpans) -> bytes:
-    """Encode what the spans of a scope have in common, to look for marks in it."""
-    return scope.scope.SerializeToString() + resource.resource.SerializeToString()
+def _wrapped_scopes(
+    request: ExportTraceServiceRequest, metadata: Mapping[str, str]
+) -> Iterator[tuple[int, int, ScopeSpans, Wrapping]]:
+    """Yield the scopes with their positions, and with what their spans are wrapped in."""
+    for r, resource in enumerate(request.resource_spans):
+        wrapping = Wrapping(resource, metadata)
+        for s, scope in enumerate(resource.scope_spans):
+            yield r, s, scope, wrapping
 
 
 def _is_valid(span: Span) -> bool:

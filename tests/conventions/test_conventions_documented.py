@@ -6,7 +6,7 @@ from typing import Any
 
 from convention_spans import make_span
 
-from otel_agent_eval.conventions import READERS, content_filter, read
+from otel_agent_eval.conventions import READERS, marks_of, read
 from otel_agent_eval.conventions.pairs import PAIRS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text()
@@ -26,4 +26,4 @@ def test_the_example_reads_its_convention() -> None:
     readers = (names["read"], *READERS)
     found = read(make_span({"acme.question": "How tall?", "acme.answer": "330 metres."}), readers)
     assert (found.convention, found.question, found.answers) == ("acme", "How tall?", ("330 metres.",))
-    assert content_filter(readers)(b"\n\x0bacme.answer")
+    assert marks_of(readers).found_in(b"\n\x0bacme.answer")

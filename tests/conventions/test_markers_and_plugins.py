@@ -11,10 +11,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otel_agent_eval.conventions import (
     READERS,
     capture_switch,
-    content_filter,
     content_may_be_in_logs,
     could_hold_content,
     load_readers,
+    marks_of,
     read,
 )
 from otel_agent_eval.conventions.extract import Extract
@@ -86,13 +86,13 @@ def test_installed_readers_come_first_and_broken_ones_are_left_out_with_a_line_e
 @pytest.mark.usefixtures("installed")
 def test_requests_are_looked_into_for_plug_ins_too(monkeypatch: pytest.MonkeyPatch) -> None:
     readers = load_readers()
-    assert content_filter(readers)(request_with("http.route"))  # a plug-in that names no keys may read any
+    assert marks_of(readers).found_in(request_with("http.route"))  # a plug-in that names no keys may read any
     monkeypatch.setattr(own, "markers", ("own.",), raising=False)
-    look = content_filter(readers)
+    look = marks_of(readers).found_in
     assert look(request_with("own.answer"))
     assert look(request_with("gen_ai.output.messages"))
     assert not look(request_with("http.route"))
-    assert content_filter(READERS) is could_hold_content
+    assert marks_of(READERS) is marks_of(())
 
 
 @pytest.mark.parametrize(
