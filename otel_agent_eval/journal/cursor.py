@@ -214,12 +214,15 @@ class Cursor:
         self._more.set()
 
     def _count_one(self, mark: Mark, times: int = 1) -> None:
-        one = Tally()
-        one.add(mark)
-        self._count(one, times)
+        self.total.add(mark, times)
+        self._tell()
 
     def _count(self, tally: Tally, times: int = 1) -> None:
         self.total.merge(tally, times)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wake those who wait for something, or for nothing, to be left."""
         if self.total.requests:
             self._more.set()
         self._look_empty()

@@ -68,7 +68,9 @@ class Segment:
     def add(self, mark: Mark, readers: Iterable[str]) -> None:
         """Count a record for those that are to read it."""
         for name in readers:
-            self.waiting.setdefault(name, Tally()).add(mark)
+            if name not in self.waiting:
+                self.waiting[name] = Tally()
+            self.waiting[name].add(mark)
 
     def settle(self, mark: Mark, name: str) -> None:
         """Count a record as done for one of its readers."""

@@ -19,6 +19,8 @@ from otel_agent_eval.journal.record import Record, encode
 from otel_agent_eval.signals import Payload
 
 _MOST_TOGETHER = 4 << 20  # bytes that are written at a time, so that nobody waits for too many others
+_GATHER = 0.001
+"""Seconds in which requests gather, where several were just written together: each turn costs what 30 spans cost."""
 _WARN_EVERY = 60.0
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -128,6 +130,7 @@ class Writer:
         self._synced_at = 0.0
         self._syncer = ThreadPoolExecutor(1, "journal-sync")
         self._dirty = False
+        self._gathers = False
         self._notes: dict[tuple[int, str], notes.Notes] = defaultdict(notes.Notes)
         self._next_warning = 0.0
 
@@ -163,6 +166,8 @@ class Writer:
         with contextlib.suppress(queue.Empty):
             while size < _MOST_TOGETHER:
                 task = self._tasks.get_nowait() if tasks else self._tasks.get(timeout=wait)
+                if self._gathers and not tasks:
+                    time.sleep(_GATHER)
                 tasks.append(task)
                 size += len(task.payload.body) if isinstance(task, Append) else 0
         return tasks
@@ -171,6 +176,7 @@ class Writer:
         results: list[Result] = []
         if appends := [task for task in tasks if isinstance(task, Append)]:
             results += self._append(appends)
+            self._gathers = len(appends) > 1
         for task in tasks:
             match task:
                 case Close(segment=number) if number == self._number and self._file >= 0:
