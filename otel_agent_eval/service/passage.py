@@ -31,13 +31,19 @@ class Passage:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def accept(self, payload: Payload, request: ExportRequest) -> None:
-        """Take a request from a receiver; once that was begun it is finished, even if the sender goes away.
+        """Take a request from a receiver; once it is being kept that is finished, even if the sender goes away.
 
         Raises `Refused` while it cannot be kept.
         """
         if self.short and payload.signal in self.limited:
             raise ShortOfMemory("memory is short")
-        await asyncio.shield(self._spawn(self._take(payload, request)))
+        scoring = self.scoring
+        if scoring is None or payload.signal is Signal.METRICS or payload.signal not in self.reads:
+            await self._keep_received(payload, Way(forwarded=True, read=False), 0)
+            return
+        way = scoring.way(payload)
+        work = self._take(payload, request, scoring, way)
+        await (asyncio.shield(self._spawn(work)) if way.read else work)  # what is not read the journal finishes itself
 
     def leave(self, payload: Payload, receipts: Sequence[Receipt]) -> None:
         """Have something kept for its destinations."""
@@ -54,12 +60,7 @@ class Passage:
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=seconds)
 
-    async def _take(self, payload: Payload, request: ExportRequest) -> None:
-        scoring = self.scoring
-        if payload.signal is Signal.METRICS or scoring is None or payload.signal not in self.reads:
-            await self._keep_received(payload, Way(forwarded=True, read=False), 0)
-            return
-        way = scoring.way(payload)
+    async def _take(self, payload: Payload, request: ExportRequest, scoring: Scoring, way: Way) -> None:
         entry = await self._keep_received(payload, way, scoring.bytes if payload.signal is Signal.TRACES else 0)
         receipt = self._receipt(entry) if way.read else Receipt(_nothing)
         try:
