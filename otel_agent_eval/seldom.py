@@ -14,11 +14,13 @@ class Seldom:
         message: str,
         *,
         every: float = 60.0,
+        level: int = logging.WARNING,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
         self._message = message
         self._every = every
+        self._level = level
         self._clock = clock
         self._times = 0
         self._next = clock()
@@ -28,5 +30,5 @@ class Seldom:
         self._times += 1
         now = self._clock()
         if now >= self._next:
-            self._log.warning(self._message, extra={"times": self._times, **fields})
+            self._log.log(self._level, self._message, extra={"times": self._times, **fields})
             self._times, self._next = 0, now + self._every

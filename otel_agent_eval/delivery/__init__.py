@@ -1,7 +1,7 @@
 """Delivery: from the journal to each destination, sent again until it arrives."""
 
-from otel_agent_eval.delivery.dead_letters import DeadLetters, Letter, LetterLimits
-from otel_agent_eval.delivery.delivery import Delivery
+from otel_agent_eval.delivery.dead_letters import DeadLetters, Letter, LetterLimits, TooManyLettersError
+from otel_agent_eval.delivery.delivery import Delivery, StrayLetters
 from otel_agent_eval.delivery.destination import Destination, Observe
 from otel_agent_eval.delivery.measured import Attempted, Measured
 from otel_agent_eval.delivery.redacted import RedactedExporter
@@ -23,4 +23,6 @@ __all__ = [
     "RedactedExporter",
     "RetrySettings",
     "SendSettings",
+    "StrayLetters",
+    "TooManyLettersError",
 ]

@@ -14,6 +14,7 @@ from otel_agent_eval.journal.record import Record, Stored, encode, read
 from otel_agent_eval.signals import Payload
 
 _SUFFIX = ".letter"
+_TELL_AGAIN_AFTER = 3600.0  # seconds; what cannot be read is met each second while it is to be sent again
 
 _log = logging.getLogger(__name__)
 
@@ -28,16 +29,42 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class LetterLimits:
-    """Bytes of one destination's dead letters, and their age in seconds; the oldest go first."""
+    """Bytes of one destination's letters, parked and to be sent again each; their age in seconds. The oldest go first.
+
+    The age of what is to be sent again counts from when somebody said so.
+    """
 
     size: int = 256 << 20
     max_age: float = 7 * 86400.0
 
 
+class TooManyLettersError(Exception):
+    """More would be to be sent again to a destination than may lie there."""
+
+
+Unreadable = Callable[[Path, str], None]
+"""Told a file or folder that cannot be read, and why."""
+
+
+class LogSeldom:
+    """Logs what cannot be read, each path once an hour."""
+
+    def __init__(self) -> None:
+        self._told: dict[Path, float] = {}
+
+    def __call__(self, path: Path, why: str) -> None:
+        """Log, if that was not done lately."""
+        now = time.monotonic()
+        self._told = {told: at for told, at in self._told.items() if now - at < _TELL_AGAIN_AFTER}
+        if path not in self._told:
+            self._told[path] = now
+            _log.error("a dead letter cannot be read", extra={"file": str(path), "error": why})
+
+
 class DeadLetters:
     """The parked requests of all destinations, a file each. Methods touch the disk: call them in threads.
 
-    Methods that change something raise `OSError`.
+    What cannot be read is left out, and told to `unreadable`. Methods that change something raise `OSError`.
     """
 
     def __init__(
@@ -45,46 +72,81 @@ class DeadLetters:
         folder: Folder,
         limits: LetterLimits = LetterLimits(),
         clock: Callable[[], float] = time.time,
+        unreadable: Unreadable | None = None,
     ) -> None:
         self._folder = folder
         self._limits = limits
         self._clock = clock
+        self._unreadable = unreadable or LogSeldom()
         self._numbers = itertools.count()
 
     def park(self, destination: str, payload: Payload, reason: str) -> None:
         """Keep a request, with the reason why it was not taken."""
         record = Record(sequence=0, payload=payload, readers=(destination,), time=self._clock(), reason=reason)
-        parent = _made(self._folder.dead(destination))
+        parent = self._made(self._folder.dead(destination))
         name = f"{time.time_ns():020d}-{os.getpid()}-{next(self._numbers)}{_SUFFIX}"
         write_whole(parent / name, b"".join(encode(record)))
-        self.purge(destination)
+        with contextlib.suppress(OSError):  # it is kept; what cannot be deleted is told when all are looked through
+            self._purge(destination, parent)
+
+    def destinations(self) -> list[str]:
+        """Return for whom something is or was parked, or is to be sent again."""
+        found: set[str] = set()
+        for kind in ("dead", "resend"):
+            try:
+                found.update(self._folder.destinations(kind))
+            except OSError as error:
+                self._unreadable(self._folder.path / kind, error.strerror or "")
+        return sorted(found)
 
     def count(self, destination: str) -> int:
         """Return how many requests are parked for a destination."""
-        return len(_files(self._folder.dead(destination)))
+        return len(self._files(self._folder.dead(destination)))
+
+    def count_returning(self, destination: str) -> int:
+        """Return how many requests are to be sent to a destination again."""
+        return len(self._files(self._folder.resend(destination)))
 
     def letters(self, destination: str) -> Iterator[Letter]:
-        """Yield what is parked for a destination, the oldest first; what cannot be read is left out."""
-        yield from _letters(self._folder.dead(destination))
-
-    def resend(self, destination: str, to: str) -> int:
-        """Have all that is parked for a destination sent to it, or to another; return how many requests that is."""
-        target = _made(self._folder.resend(to))
-        files = _files(self._folder.dead(destination))
-        for file in files:
-            file.rename(target / file.name)
-        return len(files)
+        """Yield what is parked for a destination, the oldest first."""
+        yield from self._letters(self._folder.dead(destination))
 
     def returning(self, destination: str) -> Iterator[Letter]:
         """Yield what is to be sent to a destination again; delete each file once the request is in the queue."""
-        yield from _letters(self._folder.resend(destination))
+        folder = self._folder.resend(destination)
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):  # it could not be deleted: no end of sending
+            self._unreadable(folder, "the folder cannot be written")
+            return
+        yield from self._letters(folder)
 
-    def purge(self, destination: str) -> None:
-        """Delete what is too old or too much."""
-        files = []
-        for file in _files(self._folder.dead(destination)):
-            with contextlib.suppress(FileNotFoundError):  # it is being sent again
-                files.append((file, file.stat()))
+    def resend(self, destination: str, to: str) -> int:
+        """Have what is parked for a destination sent to it, or to another; return how many requests that is.
+
+        Raises `TooManyLettersError`, with nothing moved, where they would be deleted for want of room.
+        """
+        files = [letter.file for letter in self.letters(destination)]
+        if not files:
+            return 0
+        target = self._folder.resend(to)
+        if sum(stat.st_size for _, stat in _stats([*files, *self._files(target)])) > self._limits.size:
+            raise TooManyLettersError
+        self._made(target)
+        moved = 0
+        for file in files:
+            with contextlib.suppress(FileNotFoundError):  # it has become too old meanwhile
+                os.utime(file)
+                file.rename(target / file.name)
+                moved += 1
+        return moved
+
+    def purge(self) -> None:
+        """Delete what is too old or too much, of destinations that nobody knows any more, too."""
+        for destination in self.destinations():
+            for folder in (self._folder.dead(destination), self._folder.resend(destination)):
+                self._purge(destination, folder)
+
+    def _purge(self, destination: str, folder: Path) -> None:
+        files = sorted(_stats(self._files(folder)), key=lambda entry: entry[1].st_mtime)
         size = sum(stat.st_size for _, stat in files)
         for file, stat in files:
             if size <= self._limits.size and self._clock() - stat.st_mtime <= self._limits.max_age:
@@ -93,25 +155,48 @@ class DeadLetters:
             size -= stat.st_size
             _log.error("a dead letter was deleted", extra={"destination": destination, "bytes": stat.st_size})
 
+    def _made(self, folder: Path) -> Path:
+        """Make a folder that belongs to whom the queue belongs to: root may ask that something be sent again."""
+        owner = self._folder.path.stat()
+        for each in (folder.parent, folder):
+            each.mkdir(mode=0o700, exist_ok=True)
+            if each.stat().st_uid != owner.st_uid:
+                try:
+                    os.chown(each, owner.st_uid, owner.st_gid)
+                except OSError:
+                    with contextlib.suppress(OSError):  # something is in it
+                        each.rmdir()
+                    raise
+        return folder
 
-def _made(folder: Path) -> Path:
-    for each in (folder.parent, folder):
-        each.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    def _letters(self, folder: Path) -> Iterator[Letter]:
+        for path in self._files(folder):
+            try:
+                with path.open("rb") as file:
+                    part = next(read(file, 0, path.stat().st_size), None)
+            except FileNotFoundError:  # it is being sent again
+                continue
+            except OSError as error:
+                self._unreadable(path, error.strerror or "")
+                continue
+            if isinstance(part, Stored):
+                yield Letter(path, part.record)
+            else:
+                self._unreadable(path, "it is damaged")
 
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"*{_SUFFIX}"))
-
-
-def _letters(folder: Path) -> Iterator[Letter]:
-    for path in _files(folder):
+    def _files(self, folder: Path) -> list[Path]:
         try:
-            with path.open("rb") as file:
-                part = next(read(file, 0, path.stat().st_size), None)
-        except OSError:
-            continue
-        if isinstance(part, Stored):
-            yield Letter(path, part.record)
-        else:
-            _log.error("a dead letter cannot be read", extra={"file": str(path)})
+            return sorted(file for file in folder.iterdir() if file.suffix == _SUFFIX)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self._unreadable(folder, error.strerror or "")
+            return []
+
+
+def _stats(files: list[Path]) -> list[tuple[Path, os.stat_result]]:
+    found = []
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):  # it is being sent again
+            found.append((file, file.stat()))
+    return found

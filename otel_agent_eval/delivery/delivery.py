@@ -1,15 +1,16 @@
 """All destinations together: each gets everything meant for it, and none holds up another."""
 
 import asyncio
-import contextlib
 import itertools
 import logging
 from collections.abc import Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 
 from otel_agent_eval.delivery.dead_letters import DeadLetters
 from otel_agent_eval.delivery.destination import Destination
 from otel_agent_eval.delivery.stats import DestinationStats
 from otel_agent_eval.journal import Entry, Journal
+from otel_agent_eval.seldom import Seldom
 from otel_agent_eval.signals import Payload, Signal
 
 _LOOK_EVERY = 1.0  # seconds, for dead letters that somebody has sent again
@@ -17,6 +18,15 @@ _PURGE_EVERY = 60  # looks
 _LETTERS_AT_A_TIME = 16
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StrayLetters:
+    """How many letters are left of a destination that is not configured: parked, and to be sent to it again."""
+
+    destination: str
+    parked: int
+    resending: int
 
 
 class Delivery:
@@ -30,6 +40,7 @@ class Delivery:
         self._removed: dict[str, Destination] = {}
         self._dead_letters = dead_letters
         self._returning: asyncio.Task[None] | None = None
+        self._strays: tuple[StrayLetters, ...] = ()
 
     async def start(self) -> None:
         """Start sending, what an earlier process has left first. The journal must have been started."""
@@ -101,6 +112,11 @@ class Delivery:
         """Return the state of every destination, at last of those that were removed."""
         return [destination.stats() for destination in (*self._destinations, *self._removed.values())]
 
+    def strays(self) -> list[StrayLetters]:
+        """Return of which destinations only letters are left, and how many."""
+        known = {stats.name for stats in self.stats()}
+        return [stray for stray in self._strays if stray.destination not in known]
+
     def _readers(self, signal: Signal) -> list[str]:
         return [destination.name for destination in self._destinations if destination.takes(signal)]
 
@@ -113,13 +129,21 @@ class Delivery:
 
     async def _return_letters(self, letters: DeadLetters) -> None:
         """Put dead letters that are to be sent again back into the queue, and let go of those that are too old."""
+        failed = Seldom(_log, "dead letters cannot be deleted", level=logging.ERROR)
         for look in itertools.count():
+            try:
+                if look % _PURGE_EVERY == 0:
+                    await asyncio.to_thread(letters.purge)
+            except OSError as error:
+                failed(error=error.strerror)
             for destination in self._destinations:
-                with contextlib.suppress(OSError):
-                    if look % _PURGE_EVERY == 0:
-                        await asyncio.to_thread(letters.purge, destination.name)
-                        await destination.count_dead_letters()
+                try:
                     await self._return_to(destination, letters)
+                except OSError as error:
+                    failed(destination=destination.name, error=error.strerror)
+            for destination in (*self._destinations, *self._removed.values()):
+                await destination.count_dead_letters()
+            self._strays = await asyncio.to_thread(_strays, letters, self.destinations.keys())
             await asyncio.sleep(_LOOK_EVERY)
 
     async def _return_to(self, destination: Destination, letters: DeadLetters) -> None:
@@ -131,5 +155,10 @@ class Delivery:
                 return
             if await self._journal.keep(payload, [destination.name]):
                 await asyncio.to_thread(letter.file.unlink, missing_ok=True)
-                await destination.count_dead_letters()
                 _log.info("a dead letter is sent again", extra={"destination": destination.name})
+
+
+def _strays(letters: DeadLetters, known: Collection[str]) -> tuple[StrayLetters, ...]:
+    others = [name for name in letters.destinations() if name not in known]
+    found = (StrayLetters(name, letters.count(name), letters.count_returning(name)) for name in others)
+    return tuple(stray for stray in found if stray.parked or stray.resending)

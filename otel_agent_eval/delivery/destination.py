@@ -80,7 +80,7 @@ class Destination:
         self._items: Counter[tuple[Signal, Fate]] = Counter()
         self._retries = 0
         self._tried_at: dict[object, float] = {}
-        self._parked = 0
+        self._parked = self._resending = 0
         self._troubles = Troubles(exporter.name, clock)
         self._workers: list[asyncio.Task[None]] = []
         self._sending: set[asyncio.Task[None]] = set()
@@ -88,8 +88,7 @@ class Destination:
 
     async def start(self) -> None:
         """Start sending."""
-        if self._dead_letters is not None:
-            self._parked = await asyncio.to_thread(self._dead_letters.count, self.name)
+        await self.count_dead_letters()
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._settings.workers)]
 
     def takes(self, signal: Signal) -> bool:
@@ -147,6 +146,7 @@ class Destination:
             retries=self._retries,
             next_retry=max(0.0, min(self._tried_at.values()) - self._clock()) if self._tried_at else None,
             dead_letters=self._parked,
+            resending=self._resending,
             last_error=self._troubles.last_error,
             removed=self._leaving,
             signals=self.signals,
@@ -157,6 +157,7 @@ class Destination:
         """Look how many requests are parked: somebody may have had them sent again."""
         if self._dead_letters is not None:
             self._parked = await asyncio.to_thread(self._dead_letters.count, self.name)
+            self._resending = await asyncio.to_thread(self._dead_letters.count_returning, self.name)
 
     async def _end(self) -> None:
         for worker in self._workers:
@@ -239,10 +240,7 @@ class Destination:
             try:
                 await asyncio.to_thread(self._dead_letters.park, self.name, payload, reason)
             except OSError as error:
-                _log.error(
-                    "a dead letter cannot be written; it is tried again",
-                    extra={"destination": self.name, "error": error.strerror},
-                )
+                self._troubles.not_parked(error)
                 await self._sleep(_PARK_AGAIN_AFTER)
             else:
                 self._parked += 1

@@ -31,7 +31,8 @@ class DestinationStats:
 
     `queued_requests` and `queued_bytes` include what is being sent; `oldest_age` is the seconds that the first of them
     has waited, 0 for none. `next_retry` is the seconds until a request is tried again, None where none waits for that;
-    `removed` says that the configuration names it no more. `dead_letters` counts requests that are parked.
+    `removed` says that the configuration names it no more. `dead_letters` counts requests that are parked,
+    `resending` those that were, and are to be sent again.
     """
 
     name: str
@@ -44,6 +45,7 @@ class DestinationStats:
     retries: int
     next_retry: float | None
     dead_letters: int
+    resending: int
     removed: bool
     last_error: LastError | None
     unsupported: frozenset[Signal]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from otel_agent_eval.delivery.stats import Fate, LastError
+from otel_agent_eval.seldom import Seldom
 from otel_agent_eval.signals import Payload, Signal
 
 _ASK_AGAIN_AFTER = 300.0  # seconds; a signal that was not taken once may be after the destination's next upgrade
@@ -24,6 +25,9 @@ class Troubles:
         self._warned_at = 0.0
         self._given_up = 0
         self._next_report = 0.0
+        self._not_parked = Seldom(
+            _log, "a dead letter cannot be written; it is tried again", level=logging.ERROR, clock=clock
+        )
 
     @property
     def unsupported(self) -> frozenset[Signal]:
@@ -57,6 +61,10 @@ class Troubles:
             },
         )
         self._given_up, self._next_report = 0, now + _WARN_EVERY
+
+    def not_parked(self, error: OSError) -> None:
+        """Say that a request that will never be taken cannot be put aside either."""
+        self._not_parked(destination=self._destination, error=error.strerror)
 
     def is_off(self, signal: Signal) -> bool:
         """Whether a signal is not sent for the time being."""

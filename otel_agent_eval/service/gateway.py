@@ -280,8 +280,7 @@ class Gateway:
     async def _find(self, wanted: str) -> Whereabouts:
         scoring = self._judges.scoring
         sightings = scoring.sightings if scoring is not None else None
-        names = [stats.name for stats in self._delivery.stats()]
-        return await find(wanted, sightings, self._journal, self._letters, names, self._status.started)
+        return await find(wanted, sightings, self._journal, self._letters, self._status.started)
 
     async def _page(self, accept: str) -> tuple[bytes, str] | None:
         return await self._own.page(accept) if self._own is not None else None

@@ -10,7 +10,7 @@ from otel_agent_eval.annotation.catalogue import Refusal, Transport
 from otel_agent_eval.annotation.definitions import Attribute, Metric
 from otel_agent_eval.annotation.instruments import AnyTable, Number
 from otel_agent_eval.config import Config
-from otel_agent_eval.delivery import Delivery, DestinationStats
+from otel_agent_eval.delivery import Delivery, DestinationStats, StrayLetters
 from otel_agent_eval.journal import Journal
 from otel_agent_eval.service.judges import Judges
 from otel_agent_eval.service.reload import History
@@ -57,7 +57,10 @@ class EvaluationStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationStatus:
-    """A destination: what waits, since when, what went, and what it said last; ages and waits in seconds."""
+    """A destination: what waits, since when, what went, and what it said last; ages and waits in seconds.
+
+    `dead_letters` are parked, `resending` were parked and are to be sent again.
+    """
 
     name: str
     endpoints: tuple[str, ...]
@@ -70,6 +73,7 @@ class DestinationStatus:
     sent: Counts
     dropped: Counts
     dead_letters: int
+    resending: int
     last_error: str
     last_error_time: float
     not_taken: tuple[str, ...]
@@ -173,9 +177,31 @@ def destination_status(config: Config, stats: DestinationStats, tables: Iterable
         sent=_totals(every, catalogue.FORWARDED, catalogue.SIGNAL, where),
         dropped=_totals(every, catalogue.DROPPED, catalogue.DROP, where),
         dead_letters=stats.dead_letters,
+        resending=stats.resending,
         last_error=stats.last_error.kind if stats.last_error else "",
         last_error_time=stats.last_error.time if stats.last_error else 0.0,
         not_taken=tuple(sorted(stats.unsupported)),
+    )
+
+
+def stray_status(stray: StrayLetters) -> DestinationStatus:
+    """Return the status of a destination of which only dead letters are left."""
+    return DestinationStatus(
+        name=stray.destination,
+        endpoints=(),
+        removed=True,
+        queued_requests=0,
+        queued_bytes=0,
+        oldest_age=0.0,
+        next_retry=None,
+        retries=0,
+        sent={},
+        dropped={},
+        dead_letters=stray.parked,
+        resending=stray.resending,
+        last_error="",
+        last_error_time=0.0,
+        not_taken=(),
     )
 
 
@@ -211,7 +237,10 @@ class StatusBoard:
             config=self.history,
             receivers=receiver_status(listening, self._tables, self.refusals),
             evaluation=evaluation_status(config, self._judges),
-            destinations=tuple(destination_status(config, stats, self._tables) for stats in self._delivery.stats()),
+            destinations=(
+                *(destination_status(config, stats, self._tables) for stats in self._delivery.stats()),
+                *map(stray_status, self._delivery.strays()),
+            ),
             queue_place="memory" if queue.storage == "memory" else str(queue.folder()),
             queue_bytes=self._journal.size,
             queue_limit=queue.bytes,

@@ -16,7 +16,7 @@ from otel_agent_eval.service.status import (
     ReceiverStatus,
     Status,
 )
-from otel_agent_eval.service.whereabouts import Whereabouts, readers
+from otel_agent_eval.service.whereabouts import Kept, Whereabouts, readers
 from otel_agent_eval.signals import Signal
 
 _STYLE: Final = """
@@ -111,12 +111,15 @@ def _found(section: Element, status: Status, found: Whereabouts) -> None:
         _table(section, ("span with an answer", "received", "where", "verdicts"), rows)
     if found.queued:
         requests: list[list[_Cell]] = [
-            [f"#{located.position}", located.signal.value, clock(located.time), _waits(located.waiting, located.done)]
+            [f"#{located.position}", located.signal.value, clock(located.time), _waits(located)]
             for located in found.queued
         ]
         _table(section, ("request in the queue", "signal", "since", "where"), requests)
     if found.parked:
-        letters = [[parked.destination, clock(parked.time), parked.reason] for parked in found.parked]
+        letters = [
+            [parked.destination, clock(parked.time), parked.reason + "; to be sent again" * parked.resending]
+            for parked in found.parked
+        ]
         _table(section, ("dead letter of", "since", "because of"), letters)
     if not found.known:
         _add(section, "p", "This gateway knows nothing of it: it did not come here, or it has been delivered.", "warn")
@@ -140,12 +143,14 @@ def _verdicts(sighting: Sighting) -> str:
     return "; ".join(f"{name}: {ending}" for name, ending in sighting.verdicts.items()) or "none"
 
 
-def _waits(waiting: Sequence[str], done: Sequence[str]) -> Element:
+def _waits(kept: Kept) -> Element:
     cell = Element("span")
-    if waiting:
-        cell.text = f"waits for {readers(waiting)}"
-    if done:
-        _add(cell, "small", f"done: {readers(done)}")
+    if kept.waiting:
+        cell.text = f"waits for {readers(kept.waiting)}"
+    if kept.done:
+        _add(cell, "small", f"done: {readers(kept.done)}")
+    if kept.parked:
+        _add(cell, "small", f"a dead letter: {readers(kept.parked)}", "warn")
     return cell
 
 
@@ -175,10 +180,14 @@ def _destination(each: DestinationStatus, now: float) -> list[_Cell]:
     if each.last_error:
         error.set("class", "bad" if each.queued_requests else "soft")
         _add(error, "small", f"{duration(now - each.last_error_time)} ago, {clock(each.last_error_time)}")
+    letters = Element("span")
+    letters.text = f"{each.dead_letters:,}" if each.dead_letters else ""
+    if each.resending:
+        _add(letters, "small", f"{each.resending:,} to be sent again")
     retry = "" if each.next_retry is None else f"in {duration(each.next_retry)}"
     return [
         name, waiting, duration(each.oldest_age) if each.queued_requests else "", retry, _items(each.sent),
-        _counts(each.dropped, "bad"), str(each.dead_letters or ""), error,
+        _counts(each.dropped, "bad"), letters, error,
     ]  # fmt: skip
 
 

@@ -4,11 +4,13 @@ import asyncio
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from otel_agent_eval.delivery import DeadLetters
 from otel_agent_eval.journal import Journal, Located
 from otel_agent_eval.service.build import AGENT_EVAL
 from otel_agent_eval.service.sightings import Key, Sighting, Sightings
+from otel_agent_eval.signals import Signal
 
 _ID = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
 _MOST = 100
@@ -16,11 +18,30 @@ _MOST = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parked:
-    """A dead letter that holds the id: whose it is, since when (Unix seconds), and why it was not taken."""
+    """A dead letter that holds the id: whose it is, since when (Unix seconds), and why it was not taken.
+
+    With `resending` it is to be sent again.
+    """
 
     destination: str
     time: float
     reason: str
+    resending: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A request in the queue that holds the id: its position, since when (Unix seconds), and who is done with it.
+
+    `done` are those for whom nothing of it is left to do; `parked` those of whom there is a dead letter with the id.
+    """
+
+    position: int
+    time: float
+    signal: Signal
+    waiting: tuple[str, ...]
+    done: tuple[str, ...]
+    parked: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +56,7 @@ class Whereabouts:
     id: str
     answers: tuple[tuple[Key, Sighting], ...]
     remembered_since: float
-    queued: tuple[Located, ...]
+    queued: tuple[Kept, ...]
     parked: tuple[Parked, ...]
     whole: bool
 
@@ -58,29 +79,40 @@ async def find(
     sightings: Sightings | None,
     journal: Journal,
     letters: DeadLetters | None,
-    destinations: Collection[str],
     started: float,
 ) -> Whereabouts:
     """Find an id, as `clean_id` returns it; `started` is when the gateway began, in Unix seconds."""
     searched = await journal.search(bytes.fromhex(wanted))
     parked: list[Parked] = []
     if letters is not None:
-        parked = await asyncio.to_thread(lambda: list(_parked(bytes.fromhex(wanted), letters, destinations)))
+        parked = await asyncio.to_thread(lambda: list(islice(_parked(bytes.fromhex(wanted), letters), _MOST)))
     return Whereabouts(
         id=wanted,
         answers=tuple(sightings.find(wanted))[:_MOST] if sightings is not None else (),
         remembered_since=sightings.since if sightings is not None else started,
-        queued=searched.found,
-        parked=tuple(parked[:_MOST]),
+        queued=tuple(_kept(located, {letter.destination for letter in parked}) for located in searched.found),
+        parked=tuple(parked),
         whole=searched.whole,
     )
 
 
-def _parked(wanted: bytes, letters: DeadLetters, destinations: Collection[str]) -> Iterator[Parked]:
-    for name in destinations:
-        for letter in letters.letters(name):
-            if wanted in letter.record.payload.body:
-                yield Parked(destination=name, time=letter.record.time, reason=letter.record.reason)
+def _parked(wanted: bytes, letters: DeadLetters) -> Iterator[Parked]:
+    for name in letters.destinations():
+        for resending, found in ((False, letters.letters(name)), (True, letters.returning(name))):
+            for record in (letter.record for letter in found):
+                if wanted in record.payload.body:
+                    yield Parked(destination=name, time=record.time, reason=record.reason, resending=resending)
+
+
+def _kept(located: Located, parked: Collection[str]) -> Kept:
+    return Kept(
+        position=located.position,
+        time=located.time,
+        signal=located.signal,
+        waiting=located.waiting,
+        done=tuple(name for name in located.done if name not in parked),
+        parked=tuple(name for name in located.done if name in parked),
+    )
 
 
 def readers(names: Collection[str]) -> str:

@@ -20,7 +20,10 @@ PAYLOAD = Payload(Signal.LOGS, SECRET.encode() * 200_000, 7)
 
 @pytest.fixture
 def queue(tmp_path: Path) -> Path:
-    """Make a queue in which a request waits for one of two destinations, and one is parked."""
+    """Make a queue in which a request waits for one of two destinations, and one is parked;
+
+    another is to be sent again to one that is not configured.
+    """
     path = tmp_path / "queue"
 
     async def fill() -> None:
@@ -30,7 +33,10 @@ def queue(tmp_path: Path) -> Path:
         await journal.stop()
 
     asyncio.run(fill())
-    DeadLetters(Folder(path)).park("otlp/tempo", PAYLOAD, "HTTP 400")
+    letters = DeadLetters(Folder(path))
+    letters.park("otlp/gone", PAYLOAD, "HTTP 413")
+    letters.resend("otlp/gone", "otlp/gone")
+    letters.park("otlp/tempo", PAYLOAD, "HTTP 400")
     return path
 
 
@@ -38,6 +44,7 @@ def queue(tmp_path: Path) -> Path:
 def command(tmp_path: Path, queue: Path) -> Callable[..., Result]:
     exporters = {name: {"endpoint": "http://127.0.0.1:1"} for name in ("otlp/tempo", "otlp/other")}
     config = configuration(exporters)
+    config["exporters"]["otlp/unused"] = {"endpoint": "http://127.0.0.1:1"}  # in no pipeline
     config["service"]["queue"] = {"path": str(queue)}
     file = tmp_path / "gateway.yaml"
     file.write_text(yaml.safe_dump(config))
@@ -56,6 +63,7 @@ def test_status_says_what_waits_for_whom_and_who_uses_it(command: Callable[..., 
     assert "no gateway uses it" in result.output
     found = rows(result)
     assert (found["otlp/tempo"][:2], found["otlp/tempo"][-1]) == (["1", "1.1"], "1")
+    assert found["otlp/gone"] == ["0", "0.0", "0", "1"]
     assert found["otlp/other"][:2] == ["0", "0.0"]
     with Folder(queue):
         assert "in use by process" in command("status").output
@@ -74,7 +82,8 @@ def test_dead_lists_letters_with_their_reason_and_no_content(command: Callable[.
     result = command("dead")
     assert "HTTP 400" in result.output
     assert rows(result)["otlp/tempo"][2:5] == ["logs", "7", str(len(PAYLOAD.body))]
-    assert command("dead", "otlp/tempo").output == result.output
+    assert "to be sent" in result.stdout
+    assert "otlp/gone" not in command("dead", "otlp/tempo").stdout
     unknown = command("dead", "otlp/nobody")
     assert unknown.exit_code == 1
     assert "otlp/tempo" in unknown.output
@@ -85,7 +94,7 @@ def test_resend_leaves_letters_where_the_gateway_takes_them(
     command: Callable[..., Result], queue: Path, target: str
 ) -> None:
     result = command("resend", "otlp/tempo", *([] if target == "otlp/tempo" else ["--to", target]))
-    assert result.output == f"1 requests are sent to {target} when the gateway is started\n"
+    assert result.stdout == f"1 requests are sent to {target} again when a gateway is started\n"
     (letter,) = DeadLetters(Folder(queue)).returning(target)
     assert letter.record.payload == PAYLOAD
     again = command("resend", "otlp/tempo")
@@ -93,11 +102,27 @@ def test_resend_leaves_letters_where_the_gateway_takes_them(
     assert "nothing is parked" in again.output
 
 
-def test_resend_to_an_exporter_that_is_not_there_moves_nothing(command: Callable[..., Result], queue: Path) -> None:
-    result = command("resend", "otlp/tempo", "--to", "otlp/tmpo")
+@pytest.mark.parametrize("target", ["otlp/tmpo", "otlp/unused"])
+def test_resend_to_an_exporter_that_is_not_there_moves_nothing(
+    command: Callable[..., Result], queue: Path, target: str
+) -> None:
+    result = command("resend", "otlp/tempo", "--to", target)
     assert result.exit_code == 1
-    assert "otlp/tempo" in result.output
+    assert result.stdout.count("\n") == 1
+    assert f"{target}; there are otlp/other, otlp/tempo\n" in result.stdout
     assert DeadLetters(Folder(queue)).count("otlp/tempo") == 1
+
+
+def test_what_cannot_be_read_is_named_and_stays(command: Callable[..., Result], queue: Path) -> None:
+    (file,) = (queue / "dead").rglob("*.letter")
+    file.write_bytes(file.read_bytes()[:-1])
+    named = f"cannot be read: {file.relative_to(queue)}: it is damaged"
+    for arguments in (["dead", "otlp/tempo"], ["resend", "otlp/tempo"]):
+        result = command(*arguments)
+        assert result.exit_code == 1
+        assert result.stdout == f"{named}\n"
+        assert "nothing is parked" not in result.output
+    assert file.exists()
 
 
 def test_where_there_is_no_queue_one_line_says_so(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """What a destination will never take is parked: bounded, readable by the owner only, and sent again when asked."""
 
+import asyncio
 import errno
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 from queued import Queued
 from test_merged_requests import Picky, request
 
-from otel_agent_eval.delivery import DeadLetters, LetterLimits, RetrySettings
+from otel_agent_eval.delivery import DeadLetters, LetterLimits, RetrySettings, StrayLetters, TooManyLettersError
 from otel_agent_eval.journal import Folder
 from otel_agent_eval.signals import Payload, Signal
 
@@ -41,7 +44,7 @@ def test_the_oldest_go_when_they_are_too_many_or_too_old(tmp_path: Path, caplog:
     assert 2 <= len(kept) <= 5
     assert len(caplog.records) == 10 - len(kept)
     now = 1e10
-    letters.purge(NAME)
+    letters.purge()
     assert letters.count(NAME) == 0
 
 
@@ -52,6 +55,111 @@ def test_letter_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     first = next(letters.letters(NAME)).file
     first.write_bytes(first.read_bytes()[:-1])
     assert [letter.record.payload.items for letter in letters.letters(NAME)] == [2]
+
+
+def test_what_nobody_sends_goes_with_age_too(tmp_path: Path) -> None:
+    letters = DeadLetters(Folder(tmp_path), LetterLimits(max_age=3600.0))
+    for name in ("parked", "moved"):
+        letters.park(name, payload(1), "HTTP 400")
+    letters.resend("moved", to="nobody")
+    aged("dead", tmp_path, 7200)
+    aged("resend", tmp_path, 1800)
+    letters.purge()
+    assert [(name, letters.count(name), letters.count_returning(name)) for name in letters.destinations()] == [
+        ("moved", 0, 0),
+        ("nobody", 0, 1),
+        ("parked", 0, 0),
+    ]
+    aged("resend", tmp_path, 7200)
+    letters.purge()
+    assert letters.count_returning("nobody") == 0
+
+
+def test_what_is_sent_again_is_as_old_as_the_wish(tmp_path: Path) -> None:
+    letters = DeadLetters(Folder(tmp_path), LetterLimits(max_age=3600.0))
+    letters.park(NAME, payload(1), "HTTP 400")
+    aged("dead", tmp_path, 7200)  # no gateway ran
+    letters.resend(NAME, NAME)
+    letters.purge()
+    assert letters.count_returning(NAME) == 1
+
+
+def test_no_wish_to_send_again_deletes_anything(tmp_path: Path) -> None:
+    letters = DeadLetters(Folder(tmp_path), LetterLimits(size=2_000))
+    for name in ("a", "b"):
+        letters.park(name, payload(1, 1_000), "HTTP 400")
+    assert letters.resend("a", to="b") == 1
+    with pytest.raises(TooManyLettersError):
+        letters.resend("b", to="b")
+    assert (letters.count("b"), letters.count_returning("b")) == (1, 1)
+
+
+def test_what_cannot_be_read_is_not_sent_again_and_nothing_is_made_for_nothing(tmp_path: Path) -> None:
+    unreadable: list[tuple[Path, str]] = []
+    letters = DeadLetters(Folder(tmp_path), unreadable=lambda *told: unreadable.append(told))
+    letters.park(NAME, payload(1), "HTTP 400")
+    (file,) = tmp_path.rglob("*.letter")
+    file.write_bytes(file.read_bytes()[:-1])
+    assert letters.resend(NAME, NAME) == 0
+    assert unreadable == [(file, "it is damaged")]
+    assert not (tmp_path / "resend").exists()
+
+
+def test_what_can_never_be_read_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    letters = DeadLetters(Folder(tmp_path))
+    letters.park(NAME, payload(1), "HTTP 400")
+    letters.resend(NAME, NAME)
+    (file,) = tmp_path.rglob("*.letter")
+    file.write_bytes(b"")
+    (tmp_path / "resend" / "file").write_text("in place of a folder")
+    for _ in range(3):
+        assert [*letters.returning(NAME), *letters.returning("file")] == []
+    assert [record.__dict__["file"] for record in caplog.records] == [str(file), str(tmp_path / "resend" / "file")]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only may give a folder to somebody")
+def test_root_may_ask_for_the_queue_of_another_user(tmp_path: Path) -> None:
+    letters = DeadLetters(Folder(tmp_path))
+    letters.park(NAME, payload(1), "HTTP 400")
+    for file in (tmp_path, *tmp_path.rglob("*")):
+        os.chown(file, 12345, 12345)
+    letters.resend(NAME, NAME)
+    assert {file.stat().st_uid for file in tmp_path.rglob("*")} == {12345}
+
+
+async def test_letters_of_destinations_that_are_gone_are_counted_and_deleted_with_age(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("otel_agent_eval.delivery.delivery._LOOK_EVERY", 0.01)
+    monkeypatch.setattr("otel_agent_eval.delivery.delivery._PURGE_EVERY", 2)
+    letters = DeadLetters(Folder(tmp_path), LetterLimits(max_age=3600.0))
+    for name in ("picky", "old", "gone", "moved"):
+        letters.park(name, payload(1), "HTTP 400")
+    letters.resend("moved", to="nobody")
+    aged("dead/old", tmp_path, 7200)
+    queued = Queued(Picky(), dead_letters=letters)
+    await queued.start()
+    both = [StrayLetters("gone", 1, 0), StrayLetters("nobody", 0, 1)]
+    await until(lambda: queued.delivery.strays() == both and letters.count("old") == 0)
+    assert queued.stats().dead_letters == 1
+    letters.resend("picky", to="gone")
+    await until(lambda: queued.stats().dead_letters == 0)
+    aged("resend", tmp_path, 7200)
+    await until(lambda: queued.delivery.strays() == both[:1])
+    await queued.stop(5)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110 (a thread looks at the disk)
+            await asyncio.sleep(0.01)
+
+
+def aged(below: str, folder: Path, seconds: float) -> None:
+    """Let files look older than they are."""
+    then = time.time() - seconds
+    for file in (folder / below).rglob("*.letter"):
+        os.utime(file, (then, then))
 
 
 async def test_only_the_bad_one_of_merged_requests_is_parked(tmp_path: Path) -> None:
@@ -67,7 +175,9 @@ async def test_only_the_bad_one_of_merged_requests_is_parked(tmp_path: Path) -> 
     assert queued.stats().dead_letters == 1
 
 
-async def test_full_disk_loses_no_dead_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_full_disk_loses_no_dead_letter_and_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     letters = DeadLetters(Folder(tmp_path))
     park, failures = letters.park, 3
 
@@ -85,3 +195,4 @@ async def test_full_disk_loses_no_dead_letter(tmp_path: Path, monkeypatch: pytes
     await queued.start()
     await queued.stop(5)
     assert letters.count("picky") == 1
+    assert [record.levelname for record in caplog.records if "cannot be written" in record.message] == ["ERROR"]

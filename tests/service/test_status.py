@@ -12,9 +12,11 @@ from live_gateway import Live, arrived, running
 from service_samples import answer, span, traces
 from support.otlp_sink import UNAVAILABLE, Answer, OtlpSink
 
+from otel_agent_eval.delivery import DeadLetters
+from otel_agent_eval.journal import Folder
 from otel_agent_eval.service.status_page import clock, duration
 from otel_agent_eval.service.whereabouts import clean_id
-from otel_agent_eval.signals import Signal
+from otel_agent_eval.signals import Payload, Signal
 
 
 async def status(live: Live, wanted: str = "") -> dict[str, Any]:
@@ -111,8 +113,44 @@ async def test_a_dead_letter_is_found(tmp_path: Path) -> None:
             plain = span()
             await live.send(traces(plain))
             found = await until(live, plain.span_id.hex(), "parked")
-            assert found["parked"][0]["destination"] == "otlphttp/0"
+            assert (found["parked"][0]["destination"], found["parked"][0]["resending"]) == ("otlphttp/0", False)
             assert "dead letter of" in (await page(live, plain.span_id.hex())).text
+
+
+async def test_who_parked_a_request_is_not_called_done(tmp_path: Path) -> None:
+    with OtlpSink() as picky, OtlpSink() as slow:
+        picky.answer(Answer(http=400), signal=Signal.TRACES)
+        slow.answer(UNAVAILABLE)
+        async with running(picky, slow, change=lambda c: c["service"].update(queue={"path": str(tmp_path)})) as live:
+            plain = span()
+            await live.send(traces(plain))
+            await until(live, plain.span_id.hex(), "parked")
+            async with asyncio.timeout(20):
+                while not (kept := (await status(live, plain.span_id.hex()))["found"]["queued"])[0]["parked"]:  # noqa: ASYNC110 (as above)
+                    await asyncio.sleep(0.02)
+            assert (kept[0]["waiting"], kept[0]["done"], kept[0]["parked"]) == (["otlphttp/1"], [], ["otlphttp/0"])
+            assert "a dead letter: otlphttp/0" in (await page(live, plain.span_id.hex())).text
+            slow.answer(Answer())
+
+
+async def test_letters_of_a_destination_that_is_gone_are_shown(otlp_sink: OtlpSink, tmp_path: Path) -> None:
+    letters = DeadLetters(Folder(tmp_path))
+    with Folder(tmp_path):
+        for _ in range(2):
+            letters.park("otlphttp/gone", Payload(Signal.LOGS, b"", 0), "HTTP 400")
+        letters.resend("otlphttp/gone", "otlphttp/elsewhere")
+        letters.park("otlphttp/gone", Payload(Signal.LOGS, b"", 0), "HTTP 400")
+    async with running(otlp_sink, change=lambda c: c["service"].update(queue={"path": str(tmp_path)})) as live:
+        async with asyncio.timeout(20):
+            while len(rows := (await status(live))["destinations"]) < 3:  # noqa: ASYNC110 (as above)
+                await asyncio.sleep(0.02)
+        shown = {row["name"]: (row["dead_letters"], row["resending"], row["removed"]) for row in rows}
+        assert shown == {
+            "otlphttp/0": (0, 0, False),
+            "otlphttp/elsewhere": (0, 2, True),
+            "otlphttp/gone": (1, 0, True),
+        }
+        assert "2 to be sent again" in (await page(live)).text
 
 
 async def test_what_is_unknown_is_said_with_how_long_the_gateway_remembers(otlp_sink: OtlpSink) -> None:
