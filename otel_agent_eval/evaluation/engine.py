@@ -12,7 +12,7 @@ from otel_agent_eval.evaluation.interaction import Interaction
 from otel_agent_eval.evaluation.job import Job, Late
 from otel_agent_eval.evaluation.jobs import Jobs, Limits
 from otel_agent_eval.evaluation.policy import Decision
-from otel_agent_eval.evaluation.worker import Verdicts, Worker
+from otel_agent_eval.evaluation.worker import GIVEN_SECONDS, Ending, Verdicts, Worker
 
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
@@ -25,7 +25,8 @@ class Engine:
     """Runs evaluators over interactions; each worker takes batches, and slices of long interactions, from one queue.
 
     Give every worker the same evaluators. `order` names them, the most important first: where there is too much to do,
-    those at its end are left out. Use `start`, any number of concurrent `evaluate`, then `close`.
+    those at its end are left out. A worker that says nothing for more than `silence` seconds counts as stuck. Use
+    `start`, any number of concurrent `evaluate`, then `close`.
     """
 
     evaluators: Mapping[str, Description]
@@ -36,8 +37,11 @@ class Engine:
         limits: Limits | None = None,
         observe: Observe | None = None,
         order: Sequence[str] = (),
+        silence: float = GIVEN_SECONDS,
     ) -> None:
         self._workers = workers
+        self._silence = silence
+        self._asked: dict[Worker, float] = {}  # since when each is at what it was asked last, on the loop's clock
         self._observe = observe
         self._jobs = Jobs(limits or Limits(), order)
         self._tasks: list[asyncio.Task[None]] = []
@@ -71,7 +75,7 @@ class Engine:
     @property
     def up(self) -> int:
         """Workers that can judge now."""
-        return sum(worker.down is None for worker in self._workers)
+        return sum(self._ending(worker) is None for worker in self._workers)
 
     def plan_for(self, seconds: float) -> None:
         """Say for how long interactions are waited for: evaluations that cannot be done by then are left out."""
@@ -91,8 +95,8 @@ class Engine:
         """Judge one interaction and return an evaluation for each name in `decisions`, in that order.
 
         `timeout` is in seconds. What has not come by then is `deadline` in the answer, or `failed` where no worker is
-        up; what cannot come by then is `overloaded`, without waiting. With `late` either is still judged when nothing
-        fresh waits, and handed to `late`. Without room it is `overloaded`, at once.
+        up or all are stuck; what cannot come by then is `overloaded`, without waiting. With `late` either is still
+        judged when nothing fresh waits, and handed to `late`. Without room it is `overloaded`, at once.
         """
         interaction = bounded(interaction)
         answer: dict[str, Evaluation] = {}
@@ -128,8 +132,14 @@ class Engine:
     def _unjudged(self, job: Job, name: str) -> Evaluation:
         if name in job.shed:
             return Skipped(Reason.OVERLOADED)
-        endings = [worker.down for worker in self._workers]
+        endings = [self._ending(worker) for worker in self._workers]
         return Failed(endings[0].value) if endings[0] and all(endings) else Skipped(Reason.DEADLINE)
+
+    def _ending(self, worker: Worker) -> Ending | None:
+        """Why a worker judges nothing now: it is down, or has been silent for too long."""
+        asked = self._asked.get(worker)
+        silent = asked is not None and asyncio.get_running_loop().time() - asked > self._silence
+        return worker.down or (Ending.STUCK if silent else None)
 
     @property
     def _planned(self) -> int:
@@ -157,7 +167,7 @@ class Engine:
         for name in sorted(names, key=self._jobs.rank):
             jobs = [job for job in batch if name in job.todo and job.wanted]
             if jobs:
-                await self._ask(name, jobs, worker.submit(name, [job.interaction for job in jobs]))
+                await self._ask(worker, name, jobs, worker.submit(name, [job.interaction for job in jobs]))
             if self._jobs.outranked(batch, self._planned):
                 break
         for job in batch:
@@ -169,11 +179,12 @@ class Engine:
         if not job.wanted:
             return False
         name = job.todo[0]
-        return await self._ask(name, [job], worker.resume() if resume else worker.begin(name, job.interaction))
+        verdicts = worker.resume() if resume else worker.begin(name, job.interaction)
+        return await self._ask(worker, name, [job], verdicts)
 
-    async def _ask(self, name: str, jobs: list[Job], verdicts: Awaitable[Verdicts | None]) -> bool:
+    async def _ask(self, worker: Worker, name: str, jobs: list[Job], verdicts: Awaitable[Verdicts | None]) -> bool:
         """Take down what a worker says of jobs; tell whether it is still at them."""
-        asked = asyncio.get_running_loop().time()
+        asked = self._asked[worker] = asyncio.get_running_loop().time()
         try:
             said = await verdicts
             if said is None:
@@ -182,6 +193,8 @@ class Engine:
         except Exception as error:  # noqa: BLE001 (the boundary broke; the queue must go on)
             _log.error("model worker broke its contract", extra={"evaluator": name, "error_type": type(error).__name__})
             pairs, seconds = [(job, Failed(type(error).__name__)) for job in jobs], 0.0
+        finally:
+            del self._asked[worker]
         if seconds > 0 and not all(isinstance(evaluation, Failed) for _, evaluation in pairs):
             waited = asyncio.get_running_loop().time() - asked  # on a busy machine it takes time to be told, too
             self._jobs.costs.learn(name, sum(job.work for job in jobs), max(seconds, waited))

@@ -12,13 +12,17 @@ from otel_agent_eval.processors.registry import load_evaluators
 from otel_agent_eval.service.choices import choices
 from otel_agent_eval.service.model_process import load_with_log
 
+_SILENCE = 0.2
+"""The share of `worker_timeout` after which a worker that says nothing counts as stuck: deadlines are shorter."""
+
 
 def make_engine(settings: AgentEval, logs: LogsTelemetry, observe: Observe, ended: Ended) -> Engine:
     """Make an engine; its models are loaded when it starts.
 
     `logs` says how processes with models log, `ended` is told of those that end before their time.
     """
-    return Engine(_workers(settings, logs, ended), observe=observe, order=settings.by_priority)
+    silence = _SILENCE * settings.worker_timeout
+    return Engine(_workers(settings, logs, ended), observe=observe, order=settings.by_priority, silence=silence)
 
 
 def _workers(settings: AgentEval, logs: LogsTelemetry, ended: Ended) -> list[Worker]:

@@ -39,7 +39,7 @@ def described(name: str, **when_truncated: Label) -> Description:
     )
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeWorker:
     """Scores an answer by its length in hundredths; `gate`, when closed, holds every batch back.
 

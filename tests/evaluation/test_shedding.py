@@ -278,6 +278,23 @@ async def test_while_no_worker_is_up_answers_have_failed_at_their_deadline_and_a
     assert late.keys() == DECISIONS.keys()
 
 
+async def test_what_expires_while_a_worker_says_nothing_for_too_long_has_failed() -> None:
+    worker = Told()
+    worker_silence = 0.3
+    engine = Engine([worker], Limits(batch=1), silence=worker_silence)
+    await engine.start()
+    worker.gate.clear()
+    first = asyncio.create_task(engine.evaluate(ANSWER, DECISIONS, worker_silence / 10))
+    assert await first == dict.fromkeys(DECISIONS, Skipped(Reason.DEADLINE))
+    assert engine.up == 1
+    assert await engine.evaluate(ANSWER, DECISIONS, worker_silence) == dict.fromkeys(DECISIONS, Failed("WorkerStuck"))
+    assert engine.up == 0
+    worker.gate.set()
+    assert all(isinstance(one, Scored) for one in (await engine.evaluate(ANSWER, DECISIONS)).values())
+    assert engine.up == 1
+    await engine.close()
+
+
 async def test_what_is_to_be_judged_late_can_be_forgotten() -> None:
     worker = Told()
     late: list[str] = []
