@@ -70,8 +70,10 @@ class Child:
         try:
             answer: tuple[Description, ...] | str = self._receive()
         except (EOFError, OSError) as error:
-            took_too_long = self.end() is Ending.STUCK
-            what = "takes too long to load the models" if took_too_long else "died while it loaded the models"
+            if self.end() is Ending.STUCK:
+                what = "takes too long to load the models"
+            else:
+                what = f"died while it loaded the models, with exit code {self.exit_code}"
             raise ModelError(f"the model worker {what}") from error
         if isinstance(answer, str):
             self.end()

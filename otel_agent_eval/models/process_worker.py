@@ -120,7 +120,8 @@ class ProcessWorker:
                 return await self._off_loop(lambda: child.obey(order))
         except ChildEnded:
             self._lose(child)
-            return Verdicts.of_ended(await self._off_loop(child.end), count)
+            self._ending = await self._off_loop(child.end)
+            return Verdicts.of_ended(self._ending, count)
 
     def _lose(self, child: Child) -> None:
         """Have a child replaced that is gone; it may be told more than once."""

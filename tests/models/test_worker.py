@@ -107,7 +107,7 @@ async def test_a_model_that_does_not_load_is_a_clear_error_at_start(make: Callab
 
 async def test_a_process_that_dies_while_loading_is_a_clear_error_at_start() -> None:
     worker = ProcessWorker(load_and_die)
-    with pytest.raises(ModelError, match="died"):
+    with pytest.raises(ModelError, match="died while it loaded the models, with exit code 13"):
         await worker.start()
     await worker.close()
 
