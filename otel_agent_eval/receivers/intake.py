@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
+from typing import ParamSpec, TypeVar
 
 from otel_agent_eval.receivers.bulk import SAMPLED_FROM, BulkLimits, check_items, check_json, check_objects
 from otel_agent_eval.receivers.decode import count_items, decode_repaired, parse
 from otel_agent_eval.receivers.errors import Cause, Rejection, TooLarge, Unavailable, Undecodable
 from otel_agent_eval.receivers.gunzip import gunzip
+from otel_agent_eval.receivers.large_json import LARGE_JSON_BYTES, LargeJson
 from otel_agent_eval.receivers.otlp_json import decode_json
 from otel_agent_eval.signals import ExportRequest, Payload, Refused, ShortOfMemory, Signal, Sink
 
@@ -17,6 +19,8 @@ DEFAULT_MAX_REQUEST_BYTES = 64 << 20
 _OFF_LOOP_BYTES = 1 << 16  # from here on gzip and JSON cost milliseconds, which other requests should not wait for
 
 _log = logging.getLogger(__name__)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Transport(StrEnum):
@@ -57,6 +61,7 @@ class Intake:
         self.observe = observe
         self._stopping = False
         self._seen_errors: set[str] = set()
+        self._large_json = LargeJson()
 
     def stop(self) -> None:
         """Refuse what comes from now on; the sender tries again elsewhere or later."""
@@ -93,11 +98,16 @@ class Intake:
         return len(body)
 
     async def _read(self, signal: Signal, body: bytes, *, gzip: bool, json: bool) -> tuple[bytes, ExportRequest]:
-        """Decompress and decode, in a thread where it takes long."""
-        if len(body) > (_OFF_LOOP_BYTES if gzip or json else SAMPLED_FROM):
-            body, request = await asyncio.to_thread(self._decode, signal, body, gzip, json)
-        else:
-            body, request = self._decode(signal, body, gzip, json)
+        """Decompress and decode, in a thread where it takes long, in a process where it would hold up all threads."""
+        if len(body) > self.max_bytes:
+            raise TooLarge(self.max_bytes)
+        if gzip:
+            body = await _run(len(body) > _OFF_LOOP_BYTES, gunzip, body, self.max_bytes, self._bulk.ratio)
+        if json and len(body) > LARGE_JSON_BYTES:
+            await asyncio.to_thread(check_json, body, self._bulk.objects)
+            body, json = await self._large_json.to_protobuf(signal, body), False
+        off_loop = len(body) > (_OFF_LOOP_BYTES if json else SAMPLED_FROM)
+        body, request = await _run(off_loop, self._decode, signal, body, json)
         if request is None:
             return await asyncio.to_thread(decode_repaired, signal, body)
         return body, request
@@ -106,12 +116,8 @@ class Intake:
         if self._stopping:
             raise Unavailable(Cause.STOPPING, "shutting down")
 
-    def _decode(self, signal: Signal, body: bytes, gzip: bool, json: bool) -> tuple[bytes, ExportRequest | None]:
-        """Return the decompressed body and its message, None where protobuf refuses it."""
-        if len(body) > self.max_bytes:
-            raise TooLarge(self.max_bytes)
-        if gzip:
-            body = gunzip(body, self.max_bytes, self._bulk.ratio)
+    def _decode(self, signal: Signal, body: bytes, json: bool) -> tuple[bytes, ExportRequest | None]:
+        """Return the body in protobuf and its message, None where protobuf refuses it."""
         if not json:
             check_objects(signal, body, self._bulk.objects)
             return body, parse(signal, body)
@@ -152,3 +158,8 @@ class Intake:
         if kind not in self._seen_errors:
             self._seen_errors.add(kind)
             _log.error("a request could not be taken", extra={"error": type(error).__name__, "place": place})
+
+
+async def _run(in_thread: bool, work: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
+    """Do work, where it takes long in a thread."""
+    return await asyncio.to_thread(work, *arguments, **named) if in_thread else work(*arguments, **named)
