@@ -2,9 +2,10 @@
 
 import difflib
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from otel_agent_eval.config.base import Settings, field_annotation, section_of
 from otel_agent_eval.config.problems import Path
@@ -112,7 +113,13 @@ def _unit(model: type[Settings], path: Path) -> str:
     """Return the unit of the number at a path, or `""`."""
     owner = _model_at(model, path[:-1])
     field = owner.model_fields.get(str(path[-1])) if owner and path else None
-    return next((item.name for item in field.metadata if isinstance(item, Unit)), "") if field else ""
+    return next((item.name for item in _metadata(field) if isinstance(item, Unit)), "") if field else ""
+
+
+def _metadata(field: FieldInfo) -> list[Any]:
+    """Return what is noted of a field's type, `... | None` included."""
+    inner = (part for part in get_args(field.annotation) if get_origin(part) is Annotated)
+    return [*field.metadata, *(note for part in inner for note in get_args(part)[1:])]
 
 
 def _model_at(model: type[Settings], path: Path) -> type[Settings] | None:

@@ -4,10 +4,16 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from otel_agent_eval.config.base import Settings
-from otel_agent_eval.config.values import Duration, Size
+from otel_agent_eval.config.values import Duration, Size, shown
+
+
+def _folder(value: object) -> object:
+    if isinstance(value, str) and not value.strip():  # it would be the folder in which the gateway was started
+        raise ValueError(f"expected a folder; got {shown(value)}")
+    return value
 
 
 class DeadLetters(Settings):
@@ -24,7 +30,7 @@ class Queue(Settings):
 
     storage: Literal["disk", "memory"] = "disk"
     """`memory` is lost when the process ends."""
-    path: Path | None = None
+    path: Annotated[Path | None, BeforeValidator(_folder)] = None
     """The folder; each gateway of a machine needs its own. Without it `$XDG_STATE_HOME/otel-agent-eval/queue`, where
     XDG_STATE_HOME is `~/.local/state` unless set."""
     size: Annotated[Size, Field(ge=1 << 20)] | None = None

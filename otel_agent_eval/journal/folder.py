@@ -14,6 +14,7 @@ from otel_agent_eval.journal.record import FORMAT_VERSION
 _FORMAT, _LOCK = "format", "lock"
 _OF_NEW_FOLDER = frozenset({_LOCK, f".{_FORMAT}.new"})
 _SEGMENT, _DONE, _FREED = ".segment", ".done", ".freed"
+_LONGEST_VERSION = 20  # bytes
 
 
 class QueueError(Exception):
@@ -41,7 +42,9 @@ class Folder:
 
     def claim(self) -> None:
         """Make it ours, made new where there is none. Raises `QueueError`, with nothing touched."""
+        was_there, new = True, False
         try:
+            was_there = self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._check_owner()
             new = self._check_format()
@@ -51,6 +54,8 @@ class Folder:
             if new:
                 write_whole(self.path / _FORMAT, f"{FORMAT_VERSION}\n".encode())
         except OSError as error:
+            if new:
+                self._unmake(folder=not was_there)
             self.release()
             raise self._error(error) from None
         except QueueError:
@@ -146,17 +151,32 @@ class Folder:
     def _check_format(self) -> bool:
         """Check the format's version; return whether there is none yet, because the folder is empty."""
         try:
-            version = (self.path / _FORMAT).read_text().strip()
+            with (self.path / _FORMAT).open("rb") as file:
+                version = file.read(_LONGEST_VERSION).strip()
         except FileNotFoundError:
             if any(child.name not in _OF_NEW_FOLDER for child in self.path.iterdir()):
                 raise QueueError(f"{self.path} holds other files than a queue; give service.queue.path") from None
             return True
-        if not version.isdecimal() or int(version) > FORMAT_VERSION:
+        if not version.isdigit() or int(version) < 1:
+            says = f"says {version.decode(errors='replace')!a}" if version else "is empty"
+            raise QueueError(
+                f"the queue {self.path} is damaged, or none: its file format {says}, and holds a number from 1 on in a "
+                f"queue (now {FORMAT_VERSION}); put that right, or give service.queue.path"
+            )
+        if int(version) > FORMAT_VERSION:
             raise QueueError(
                 f"the queue {self.path} was written by a newer version: "
-                f"its format is {version[:20]!a}, known is {FORMAT_VERSION}"
+                f"its format is {version.decode()}, known is {FORMAT_VERSION}"
             )
         return False
+
+    def _unmake(self, *, folder: bool) -> None:
+        """Take away what was made of a queue that cannot be made."""
+        with contextlib.suppress(OSError):
+            if self._lock >= 0:
+                (self.path / _LOCK).unlink()
+            if folder:
+                self.path.rmdir()
 
     def _lock_file(self) -> None:
         try:

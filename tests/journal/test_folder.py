@@ -31,9 +31,31 @@ def test_folder_of_a_running_process_is_refused(tmp_path: Path) -> None:
 
 
 def test_folder_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    for version in ("2\n", "99", "x", ""):
+    for version in ("2\n", "99"):
         (tmp_path / "format").write_text(version)
-        check(tmp_path, "newer version")
+        check(tmp_path, f"newer version: its format is {version.strip()},")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "is empty"), (b"\n", "is empty"), (b"x", "says 'x'"), (b"-1", "says '-1'"), (b"0\n", "says '0'"),
+     (b"1.5", "says '1.5'"), (b"\xff\x00", r"says '\\ufffd\\x00'"), ("\u0661".encode(), "says '.u0661'")],
+)  # fmt: skip
+def test_folder_with_a_damaged_format_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "format").write_bytes(content)
+    check(tmp_path, f"is damaged, or none: its file format {said}, and holds")
+
+
+def test_nothing_stays_of_a_queue_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    monkeypatch.setattr("os.fsync", full)
+    check(tmp_path, "No space left")
+    assert not list(tmp_path.iterdir())
+    check(tmp_path / "queue", "No space left")
+    assert not list(tmp_path.iterdir())
 
 
 def test_folder_with_other_files_is_refused(tmp_path: Path) -> None:
