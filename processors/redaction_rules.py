@@ -138,13 +138,13 @@ def _may_speak(name: str, kind: Kind, value: AnyValue, bearer: Bearer) -> bool:
     """Say whether an attribute that is not content by its name may be by its value and by what bears it."""
     agents = bearer in {Bearer.AGENT, Bearer.AGENT_POINT}
     if kind is Kind.PLAIN:
-        return ("." in name or agents) and _is_structure(value)
+        return agents and _is_structure(value)
     may = kind is Kind.UNKNOWN or (kind is Kind.BARE and agents)
-    if bearer is Bearer.DATA_POINT and "." not in name:
-        return False
-    if not may or (bearer in _POINTS and not speaks(name)):
+    if bearer is Bearer.DATA_POINT:  # whose bare names are anybody's
+        may = may and "." in name
+    if bearer in _POINTS and not speaks(name):
         return may and _is_structure(value)
-    return value.WhichOneof("value") not in _NUMBERS
+    return may and value.WhichOneof("value") not in _NUMBERS
 
 
 def _is_structure(value: AnyValue) -> bool:

@@ -13,13 +13,17 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 
 from otel_agent_eval.config.redaction import Redaction
-from otel_agent_eval.conventions.content import ALWAYS, EXCEPTIONS, NAMESPACES, PLAIN
+from otel_agent_eval.conventions.content import ALWAYS, EXCEPTIONS, NAMESPACES, PLAIN, SPEAKING_NAMES
 from otel_agent_eval.processors.redaction import Redactor
 from otel_agent_eval.service.redaction import redactor
 from otel_agent_eval.signals import REQUEST_TYPES, ExportRequest, Payload, Signal
 
 KEY = "a key of tests, 32 characters!!!"
-SECRETS = ("bob@example.com", "4111 1111 1111 1111", '{"a": "x\\nbob@example.com"}', "+49 171 1234567", "ACME-000017")
+SECRETS = (
+    *("bob@example.com", "4111 1111 1111 1111", '{"a": "x\\nbob@example.com"}', "+49 171 1234567", "ACME-000017"),
+    *("/a?u=bob%2540example.com&c=4111+1111+1111+1111", "bob%26%2364;example.com", "%C3%A9 ACM%45-000017"),
+    '[{"role": "user", "content": "x"}]',
+)
 REDACTORS = [
     redactor(Redaction.model_validate(each))
     for each in (
@@ -70,9 +74,11 @@ def _logs(own: Any, body: AnyValue, event: str) -> ExportLogsServiceRequest:
     return request
 
 
-def _metrics(own: Any, of_exemplar: Any) -> ExportMetricsServiceRequest:
+def _metrics(own: Any, of_exemplar: Any, of_resource: Any, name: str) -> ExportMetricsServiceRequest:
     request = ExportMetricsServiceRequest()
-    point = request.resource_metrics.add().scope_metrics.add().metrics.add().sum.data_points.add(attributes=own)
+    group = request.resource_metrics.add()
+    group.resource.attributes.extend(of_resource)
+    point = group.scope_metrics.add().metrics.add(name=name, metadata=of_resource).sum.data_points.add(attributes=own)
     point.exemplars.add(filtered_attributes=of_exemplar)
     return request
 
@@ -83,6 +89,7 @@ names = st.builds(
     "{}{}".format, beginnings, st.text(max_size=8) | st.sampled_from(["id", "content", "y" * 200, "z" * 20_000])
 )
 names |= st.sampled_from([key.replace("*", "x").replace("#", "0") for key in (*PLAIN, *ALWAYS, *EXCEPTIONS)])
+names |= st.sampled_from([*SPEAKING_NAMES, *map(str.upper, SPEAKING_NAMES), *map(str.title, NAMESPACES)])
 values = st.recursive(
     st.builds(lambda text: AnyValue(string_value=text), texts)
     | st.builds(lambda number: AnyValue(int_value=number), st.integers(0, 99))
@@ -99,7 +106,7 @@ attributes = st.dictionaries(names, values, max_size=4).map(
 requests = (
     st.builds(_traces, attributes, attributes, attributes, texts, names | st.just("exception"))
     | st.builds(_logs, attributes, values, names)
-    | st.builds(_metrics, attributes, attributes)
+    | st.builds(_metrics, attributes, attributes, attributes, names)
 )
 SIGNALS = {kind: signal for signal, kind in REQUEST_TYPES.items()}
 
