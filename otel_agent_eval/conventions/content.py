@@ -73,7 +73,32 @@ PLAIN: Final = (
     # names without a namespace
     *("role", "id", "index", "type", "finish_reason", "finish_type", "error_code", "event.name", "user_id", "task_id"),
     *("session_id", "thread_id", "task_key", "crew_id", "crew_key", "tenant", "team", "region", "environment", "env"),
-    *("version", "level", "severity", "logger", "status"),
+    *(
+        "version",
+        "level",
+        "severity",
+        "logger",
+        "status",
+        "model_id",
+        "public_key",
+        "cluster",
+        "namespace",
+        "pod",
+        "node",
+    ),
+    *(
+        "container",
+        "host",
+        "hostname",
+        "zone",
+        "datacenter",
+        "stage",
+        "service",
+        "release",
+        "build",
+        "commit",
+        "branch",
+    ),
 )
 """Names, ids and settings that hold no content; `*` is any text, `#` an index."""
 
