@@ -12,6 +12,10 @@ from otel_agent_eval.watched import LOOK_EVERY
 class ListenError(ValueError):
     """A server cannot start; the message names the address, or the file, and the key that configures it."""
 
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerTls:
@@ -53,7 +57,7 @@ def split_endpoint(endpoint: str, key: str) -> tuple[str, int]:
     """Split `host:port`, `[::1]:port` or `:port` (all interfaces) into host and port. Raises `ListenError`."""
     host, colon, port = endpoint.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535 or (":" in host and not host.startswith("[")):  # noqa: PLR2004 (the highest port)
-        raise ListenError(f"{key}: {endpoint!r} is not an address; write host:port, such as 127.0.0.1:4317")
+        raise ListenError(f"{key}: {endpoint!r} is not an address; write host:port, such as 127.0.0.1:4317", key)
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 (":port" means all interfaces, as in the Collector)
 
 
@@ -68,7 +72,7 @@ def bind(endpoint: str, key: str) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        raise ListenError(f"cannot listen on {endpoint}: {_reason(error)}; change {key}") from None
+        raise ListenError(f"cannot listen on {endpoint}: {_reason(error)}; change {key}", key) from None
     family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
     try:
@@ -77,7 +81,7 @@ def bind(endpoint: str, key: str) -> socket.socket:
         listener.listen()  # Linux lets two sockets bind with SO_REUSEADDR; only listening tells that the port is taken
     except OSError as error:
         listener.close()
-        raise ListenError(f"cannot listen on {endpoint}: {_reason(error)}; change {key}") from None
+        raise ListenError(f"cannot listen on {endpoint}: {_reason(error)}; change {key}", key) from None
     return listener
 
 

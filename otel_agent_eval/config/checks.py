@@ -13,10 +13,11 @@ from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.exporters import Exporter, OtlpHttpExporter
 from otel_agent_eval.config.messages import suggestion, unknown_key
 from otel_agent_eval.config.problems import Path, path_text
-from otel_agent_eval.config.processors import BUILT_IN_EVALUATORS, AgentEval, Rule
+from otel_agent_eval.config.processors import BUILT_IN_EVALUATORS, BUILT_IN_MODEL, AgentEval, Rule
 from otel_agent_eval.config.schema import Config, Parts
 from otel_agent_eval.config.service import Pipeline, Service
 from otel_agent_eval.config.values import Address
+from otel_agent_eval.models.pretrained.reference import LocalReference, parse_reference
 from otel_agent_eval.signals import Signal
 
 Finding = tuple[Path, str]
@@ -44,6 +45,7 @@ def errors(parts: Parts, names: Mapping[str, Collection[str]]) -> Iterator[Findi
         yield ("processors", name), f"there is one memory for all pipelines: {limiting[0]} is enough"
     evaluating = {name: settings for name, settings in parts.processors.items() if isinstance(settings, AgentEval)}
     yield from _evaluators(evaluating)
+    yield from _missing_models(evaluating)
     if parts.alerts:
         yield from _alerts(parts.alerts, evaluating)
     listeners = _listeners(parts)
@@ -130,6 +132,26 @@ def _evaluators(processors: Mapping[str, AgentEval]) -> Iterator[Finding]:
                     yield here, f"the evaluator is not switched on: add {name} under evaluators"
                 elif name not in settings.evaluators:
                     yield here, unknown_key(name, [*Rule.model_fields, *settings.evaluators])
+
+
+def _missing_models(processors: Mapping[str, AgentEval]) -> Iterator[Finding]:
+    for component, settings in processors.items():
+        for name, evaluator in settings.evaluators.items():
+            problem = _missing_model(evaluator.model)
+            if problem:
+                yield ("processors", component, "evaluators", name, "model"), problem
+
+
+def _missing_model(model: str) -> str:
+    """Say what is wrong with a model that is a path; what is in it shows when it is loaded."""
+    reference = parse_reference(model) if model != BUILT_IN_MODEL else None
+    if not isinstance(reference, LocalReference):
+        return ""
+    try:
+        reference.path.expanduser().stat()
+    except (OSError, RuntimeError) as error:  # RuntimeError: nobody's home
+        return f"cannot read {model[:100]!a}: {getattr(error, 'strerror', None) or error}"
+    return ""
 
 
 def _alerts(alerts: Alerts, processors: Mapping[str, AgentEval]) -> Iterator[Finding]:

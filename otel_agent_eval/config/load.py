@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.checks import Finding
 from otel_agent_eval.config.messages import problems_of, unknown_type
 from otel_agent_eval.config.otlp_environment import apply_otlp_environment
-from otel_agent_eval.config.problems import ConfigError, Path, Problem
+from otel_agent_eval.config.problems import ConfigError, Path, Problem, path_text
 from otel_agent_eval.config.schema import COMPONENTS, Config, Parts, component_types
 from otel_agent_eval.config.service import Service
 from otel_agent_eval.config.tree import Tree, parse
@@ -32,13 +32,21 @@ DEFAULTS = "embedded defaults"
 class Loaded:
     """A configuration that can be used, where it came from, and what is hardly meant in it.
 
-    `digest` is the SHA-256 of the text, in hex: it tells one version of a file from another.
+    `digest` is the SHA-256 of the text, in hex: it tells one version of a file from another. `lines` are those of its
+    keys.
     """
 
     config: Config
     source: str
     warnings: tuple[Problem, ...] = ()
     digest: str = ""
+    lines: Mapping[Path, int] = field(default_factory=dict)
+
+    def line(self, key: str) -> int:
+        """Return the line of a key (`service.queue.path`), or of the nearest section around it, 0 without a file."""
+        lines = {path_text(path): line for path, line in self.lines.items()}
+        around = [text for text in lines if text == key or key.startswith(f"{text}.") or not text]
+        return lines[max(around, key=len)] if around else 0
 
 
 def load(path: str | os.PathLike[str] | None = None, environment: Mapping[str, str] | None = None) -> Loaded:
@@ -99,7 +107,7 @@ def _validate(tree: Tree, source: str, digest: str = "") -> Loaded:
     if config is None:
         raise ConfigError(source, [Problem(message, path, tree.line(path)) for path, message in found])
     warnings = [Problem(message, path, tree.line(path)) for path, message in checks.warnings(config)]
-    return Loaded(config, source, tuple(sorted(warnings, key=lambda warning: warning.line)), digest)
+    return Loaded(config, source, tuple(sorted(warnings, key=lambda warning: warning.line)), digest, tree.lines)
 
 
 def _build(value: Mapping[str, Any]) -> tuple[Config | None, list[Finding]]:

@@ -148,14 +148,14 @@ class OtlpGrpcReceiver:
                 return server.add_insecure_port(address)
             return server.add_secure_port(address, _credentials(self._tls))
         except RuntimeError:
-            raise ListenError(f"cannot listen on {self.endpoint}; change {self.key}") from None
+            raise ListenError(f"cannot listen on {self.endpoint}; change {self.key}", self.key) from None
 
     def _accepted(self, host: str, port: int, most: int) -> AcceptedConnections:
         try:
             return AcceptedConnections(host, port, per_client=most)
         except OSError as error:
             message = f"cannot count connections: {error}; remove max_connections_per_client, beside {self.key}"
-            raise ListenError(message) from None
+            raise ListenError(message, self.key) from None
 
     def export(self, signal: Signal) -> Callable[[object, _Context], Awaitable[bytes]]:
         """Return what serves the Export call of a signal."""

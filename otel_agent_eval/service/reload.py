@@ -1,7 +1,7 @@
 """What of a new configuration can take effect while the gateway runs, and what needs a restart."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,7 +31,14 @@ _THRESHOLDS: Final = {"threshold", "paging_threshold"}
 
 
 class ReloadError(Exception):
-    """A configuration is right, and cannot take effect without a restart; the message names the keys."""
+    """A configuration is right, and cannot take effect without a restart; the message names the keys.
+
+    `key` is the first of them.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.key = keys[0]
+        super().__init__(f"{', '.join(keys)} cannot change while the gateway runs; restart it, or undo that")
 
 
 @dataclass(slots=True)
@@ -60,7 +67,7 @@ def check(old: Config, new: Config) -> None:
     """Raise `ReloadError` where something has changed that needs a restart."""
     fixed = [path_text(path) for path in needs_restart(old, new)]
     if fixed:
-        raise ReloadError(f"{', '.join(fixed)} cannot change while the gateway runs; restart it, or undo that")
+        raise ReloadError(fixed)
 
 
 def needs_restart(old: Config, new: Config) -> list[Path]:

@@ -74,7 +74,7 @@ async def _serve(read: Callable[[], Loaded], loaded: Loaded) -> Gateway | None:
         edges.warn_of_open_doors(loaded.config)
         await gateway.start()
     except _UNUSABLE as error:
-        _say(error)
+        _say(_placed(error, loaded))
         return None
     _calm_collector()
     reloading = asyncio.create_task(_reload_at(hangup, gateway, read))
@@ -90,11 +90,12 @@ async def _reload_at(hangup: asyncio.Event, gateway: Gateway, read: Callable[[],
     while True:
         await hangup.wait()
         hangup.clear()
+        loaded = None
         try:
             loaded = await asyncio.to_thread(read)
             await gateway.reload(loaded.config)
         except (ConfigError, *_UNUSABLE) as error:
-            problem, *more = str(error).splitlines()
+            problem, *more = _placed(error, loaded).splitlines()
             gateway.history.failed(problem)
             _log.error(
                 "the new configuration cannot be used; the old one goes on",
@@ -116,7 +117,14 @@ def _log_as(config: Config) -> None:
     log_format.set_up(settings.level, settings.encoding)
 
 
-def _say(error: Exception) -> None:
+def _placed(error: Exception, loaded: Loaded | None) -> str:
+    """Return what an error says, with file and line before it where it is about one key."""
+    key = error.key if isinstance(error, ListenError | ReloadError) else ""
+    line = loaded.line(key) if loaded is not None and key else 0
+    return f"{loaded.source}:{line}: {error}" if loaded is not None and line else str(error)
+
+
+def _say(error: Exception | str) -> None:
     """Say in one line why nothing can be started."""
     sys.stderr.write(f"otel-agent-eval: {error}\n")
 

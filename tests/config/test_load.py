@@ -152,6 +152,12 @@ def test_plain_words_and_times_stay_text() -> None:
     }
 
 
+def test_the_line_of_a_key_is_known_afterwards() -> None:
+    loaded = loads(GOOD, "c.yaml", ENVIRONMENT)
+    keys = ("exporters.otlp/tempo", "processors.agent_eval.rules[0].match", "service.queue.path", "alerts", "")
+    assert [loaded.line(key) for key in keys] == [14, 11, 15, 1, 1]
+
+
 def test_secrets_stay_out_of_the_representation() -> None:
     assert "s3cret" not in repr(config_of(GOOD.replace("team-a", "'${env:TOKEN}'")))
 

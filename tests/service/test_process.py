@@ -153,7 +153,9 @@ def test_port_that_is_taken_is_one_clear_line_and_status_1(otlp_sink: OtlpSink, 
             assert gateway.popen.wait(30) == 1
         (line,) = (line for line in gateway.log.read_text().splitlines() if not line.startswith("{"))
         key = f"receivers.otlp.protocols.{protocol}.endpoint"
-        assert line == f"otel-agent-eval: cannot listen on {endpoint}: address already in use; change {key}"
+        number = 1 + next(n for n, text in enumerate(gateway.file.read_text().splitlines()) if endpoint in text)
+        where = f"{gateway.file}:{number}"
+        assert line == f"otel-agent-eval: {where}: cannot listen on {endpoint}: address already in use; change {key}"
 
 
 def test_the_log_is_json_and_holds_no_content(otlp_sink: OtlpSink, tmp_path: Path) -> None:

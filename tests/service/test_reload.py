@@ -211,10 +211,35 @@ def test_what_needs_a_restart_is_named_and_nothing_of_that_configuration_takes_e
 
     with process(otlp_sink, tmp_path) as gateway:
         record = hang_up(gateway, elsewhere, REFUSED)
-        assert record["problem"].startswith("service.queue.path cannot change while the gateway runs")
+        assert record["problem"].startswith(f"{where(gateway, 'path: ')}: service.queue.path cannot change while the")
         gateway.send(traces(answer("You are rude")))
         otlp_sink.wait(Signal.TRACES, 1)
     assert own(otlp_sink.spans()[0])["agent_eval.label"] == "fail"
+
+
+def test_what_cannot_be_used_is_named_with_file_line_and_key(otlp_sink: OtlpSink, tmp_path: Path) -> None:
+    def taken(config: dict[str, Any]) -> None:
+        config["receivers"]["otlp"]["protocols"]["http"]["endpoint"] = address
+
+    def no_model(config: dict[str, Any]) -> None:
+        config["processors"]["agent_eval"]["evaluators"] = {"toxicity": {"model": str(tmp_path / "nowhere")}}
+
+    with process(otlp_sink, tmp_path) as gateway, OtlpSink() as other:
+        address = other.http_endpoint.removeprefix("http://")
+        problem = hang_up(gateway, taken, REFUSED)["problem"]
+        assert problem.startswith(f"{where(gateway, f'endpoint: {address}')}: cannot listen on {address}")
+        assert problem.endswith("change receivers.otlp.protocols.http.endpoint")
+        problem = hang_up(gateway, no_model, REFUSED)["problem"]
+        key = "processors.agent_eval.evaluators.toxicity.model"
+        assert problem == (
+            f"{where(gateway, 'model: ')}: {key}: cannot read {str(tmp_path / 'nowhere')!r}: No such file or directory"
+        )
+
+
+def where(gateway: Process, text: str) -> str:
+    """Return file and line of a text in a gateway's configuration."""
+    lines = gateway.file.read_text().splitlines()
+    return f"{gateway.file}:{1 + next(number for number, line in enumerate(lines) if text in line)}"
 
 
 async def test_the_next_verdict_goes_by_the_new_threshold(otlp_sink: OtlpSink) -> None:
