@@ -73,32 +73,9 @@ PLAIN: Final = (
     # names without a namespace
     *("role", "id", "index", "type", "finish_reason", "finish_type", "error_code", "event.name", "user_id", "task_id"),
     *("session_id", "thread_id", "task_key", "crew_id", "crew_key", "tenant", "team", "region", "environment", "env"),
-    *(
-        "version",
-        "level",
-        "severity",
-        "logger",
-        "status",
-        "model_id",
-        "public_key",
-        "cluster",
-        "namespace",
-        "pod",
-        "node",
-    ),
-    *(
-        "container",
-        "host",
-        "hostname",
-        "zone",
-        "datacenter",
-        "stage",
-        "service",
-        "release",
-        "build",
-        "commit",
-        "branch",
-    ),
+    *("version", "level", "severity", "logger", "status", "model_id", "public_key", "cluster", "namespace", "pod"),
+    *("node", "container", "host", "hostname", "zone", "datacenter", "stage", "service", "release", "build", "commit"),
+    "branch",
 )
 """Names, ids and settings that hold no content; `*` is any text, `#` an index."""
 
@@ -192,8 +169,8 @@ class ContentNames:
         extra = plugin_markers(readers)
         if extra is None:
             raise ValueError("a plug-in convention names no markers, so that its content cannot be told by its names")
-        self._marking = (*MARKERS, *extra, *_AGENTS)
-        self._namespaces = (*NAMESPACES, *extra, *namespaces)
+        self._marking = tuple(mark.lower() for mark in (*MARKERS, *extra, *_AGENTS))
+        self._namespaces = tuple(name.lower() for name in (*NAMESPACES, *extra, *namespaces))
         self._plain = _indexed((*PLAIN, *plain))
         beginnings = (*self._namespaces, *SPEAKING_KEYS)
         self._content_marks = _encoded_names(beginnings, SPEAKING_NAMES)

@@ -411,10 +411,12 @@ def test_what_a_plug_in_reads_is_content(monkeypatch: pytest.MonkeyPatch) -> Non
     def reader(_span: object) -> None:
         return None
 
-    reader.markers = ("acme.",)  # type: ignore[attr-defined]  (what plug-ins set on their function)
+    reader.markers = ("acme.", "Corp.")  # type: ignore[attr-defined]  (what plug-ins set on their function)
     monkeypatch.setattr("otel_agent_eval.service.redaction.load_readers", lambda: (reader,))
     found = redactor(Redaction())
-    payload = Payload(Signal.TRACES, span_request({"acme.answer": "secret", "acme.tokens": 3}).SerializeToString())
+    payload = Payload(
+        Signal.TRACES, span_request({"acme.answer": "secret", "Corp.x": "secret", "acme.tokens": 3}).SerializeToString()
+    )
     assert attributes(ExportTraceServiceRequest.FromString(found(payload).body)) == {"acme.tokens": 3}
 
 
