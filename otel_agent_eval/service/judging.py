@@ -24,6 +24,7 @@ from otel_agent_eval.evaluation.interaction import Interaction
 from otel_agent_eval.journal import Receipt
 from otel_agent_eval.service.faults import Faults
 from otel_agent_eval.service.held import HeldSpan, Wrapping
+from otel_agent_eval.service.late import LateScores, missing
 from otel_agent_eval.service.options import ScoringOptions
 from otel_agent_eval.service.outbox import Outbox
 from otel_agent_eval.service.spans import Pending, Spans, bare, digest_of
@@ -59,6 +60,7 @@ class Judging:
         clock: Clock = time.monotonic,
     ) -> None:
         self.spans = Spans()
+        self.late = LateScores()
         self._assembler = assembler
         self._engine = engine
         self._metrics = metrics
@@ -244,6 +246,9 @@ class Judging:
             self._faults.report("a verdict could not be written", error)
             self._give_up(pending, type(error).__name__)
             return
+        unsaid = missing(choices)
+        if self._options.mode == "side" and not pending.counted and (unsaid or candidate.skipped is Reason.DEADLINE):
+            self.late.expect(pending.receipt, unsaid)
         self._outbox.release(self.spans.release(pending))
         self.spans.remember_judged(pending, judged)
         if candidate.skipped is Reason.CONTENT_NOT_CAPTURED:
@@ -264,6 +269,7 @@ class Judging:
         choices: list[Mapping[str, Evaluation]] = [{} for _ in candidate.interactions]
         choices[choice] = {name: evaluation}
         self._publish(self._judged(candidate, pending, choices, names), pending, late=True)
+        self.late.came(pending.receipt, choice, name)
 
     def _give_up(self, pending: Pending, error_type: str) -> None:
         """Let a span go of which nothing can be said; it counts as failed: it must not look like a clean one."""

@@ -72,7 +72,16 @@ class Passage:
             receipt.release()
 
     async def _keep_received(self, payload: Payload, way: Way, more: int) -> Entry | None:
-        """Keep a request for all who want it; `more` bytes are held and will want room, too."""
+        """Keep a request for all who want it; without room, nothing is kept any more for scores that come late."""
+        try:
+            return await self._keep_in_room(payload, way, more)
+        except Refused:
+            if self.scoring is not None:
+                self.scoring.yield_room()
+            raise
+
+    async def _keep_in_room(self, payload: Payload, way: Way, more: int) -> Entry | None:
+        """Keep a request if there is room; `more` bytes are held and will want room, too."""
         if not self._delivery.room(payload.signal, len(payload.body) + more):
             raise Refused("the queue is full")
         if payload.signal is Signal.TRACES and way.read and not self._delivery.room(Signal.LOGS, 0):

@@ -146,6 +146,10 @@ class Scoring:
         """Forget what was kept long enough, as after each request: where all are refused it would be kept for ever."""
         self._judging.look()
 
+    def yield_room(self) -> None:
+        """Keep no request any more for scores that come late: others are refused for want of room."""
+        self._judging.late.give_up()
+
     async def drain(self, seconds: float) -> None:
         """Read what was begun, judge and send all that is held; what is not done within `seconds` leaves as it is."""
         until = self._clock() + seconds
