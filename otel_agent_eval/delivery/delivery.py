@@ -39,6 +39,11 @@ class Delivery:
         self._destinations = tuple(destinations)
         self._removed: dict[str, Destination] = {}
         self._dead_letters = dead_letters
+        self._homeless = Seldom(
+            _log,
+            "what was acknowledged goes nowhere: no destination is configured for its signal any more",
+            level=logging.ERROR,
+        )
         self._returning: asyncio.Task[None] | None = None
         self._strays: tuple[StrayLetters, ...] = ()
 
@@ -67,6 +72,8 @@ class Delivery:
         Returns when it is kept, or delivered; False where the journal stops before.
         """
         readers = self._count_off(payload)
+        if not any(payload.signal in destination.signals for destination in self._destinations):
+            self._homeless(signal=payload.signal.value, items=payload.items)
         return not readers or await self._journal.keep(payload, readers)
 
     async def stop(self, grace: float = 10.0) -> None:

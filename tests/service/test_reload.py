@@ -288,6 +288,43 @@ async def test_an_answer_in_work_is_finished_by_the_models_of_before(otlp_sink: 
     assert sorted(names) == [["documents"], ["rudeness"]]
 
 
+async def test_spans_that_wait_for_scores_go_to_the_destinations_of_when_they_leave(tmp_path: Path) -> None:
+    held = answer("sleep 1 rude")
+    with OtlpSink() as stays, OtlpSink() as goes, OtlpSink() as comes:
+
+        def on_disk(config: dict[str, Any]) -> None:
+            config["service"]["queue"] = {"path": str(tmp_path / "queue")}
+
+        def replaced(config: dict[str, Any]) -> None:
+            del config["exporters"]["otlphttp/1"]
+            config["exporters"]["otlphttp/2"] = {"endpoint": comes.http_endpoint}
+            for pipeline in config["service"]["pipelines"].values():
+                pipeline["exporters"] = ["otlphttp/0", "otlphttp/2"]
+
+        async with running(stays, goes, change=on_disk) as live:
+            await live.send(traces(held))
+            await reload(live, replaced)
+            for sink in (stays, comes):
+                await arrived(sink, Signal.TRACES, 1)
+                await arrived(sink, Signal.LOGS, 1)
+        assert not goes.spans()
+        assert not goes.logs()
+
+
+async def test_spans_that_have_nowhere_to_go_any_more_are_told(
+    otlp_sink: OtlpSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    def without_traces(config: dict[str, Any]) -> None:
+        del config["service"]["pipelines"]["traces"]
+
+    async with running(otlp_sink) as live:
+        await live.send(traces(answer("sleep 1 Paris.")))
+        await reload(live, without_traces)
+    assert not otlp_sink.spans()
+    (told,) = [record for record in caplog.records if "goes nowhere" in record.message]
+    assert (vars(told)["signal"], vars(told)["items"]) == ("traces", 1)
+
+
 async def test_a_removed_destination_keeps_what_waits_until_it_comes_back(tmp_path: Path) -> None:
     with OtlpSink() as dead, OtlpSink() as other:
         dead.answer(UNAVAILABLE)
