@@ -50,8 +50,10 @@ def status(path: Path | None) -> None:
     unreadable = [part for part in found.unreadable if not part.unfinished]
     for part in unreadable:
         console.print(f"cannot be read: {part.bytes} bytes of {part.file} at {part.offset}")
+    for file in found.gone:
+        console.print(f"gone: {file}, with what waited in it")
     _tell(damaged)
-    if unreadable or damaged:
+    if unreadable or found.gone or damaged:
         sys.exit(1)
 
 

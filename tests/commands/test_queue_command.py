@@ -78,6 +78,14 @@ def test_status_names_what_cannot_be_read_and_fails(command: Callable[..., Resul
     assert rows(result)["otlp/tempo"][0] == "1"
 
 
+def test_status_names_files_that_are_gone_and_fails(command: Callable[..., Result], queue: Path) -> None:
+    (segment,) = queue.glob("*.segment")
+    segment.with_name("000000000009.done").write_text('{"for": "otlp/tempo", "done": [7]}\n')
+    result = command("status")
+    assert result.exit_code == 1
+    assert "gone: 000000000009.segment" in result.output
+
+
 def test_dead_lists_letters_with_their_reason_and_no_content(command: Callable[..., Result]) -> None:
     result = command("dead")
     assert "HTTP 400" in result.output
