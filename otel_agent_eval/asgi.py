@@ -5,7 +5,7 @@ import contextlib
 import logging
 import math
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from socket import socket
 from typing import Any
 
@@ -14,16 +14,20 @@ import uvicorn
 from otel_agent_eval.accepted import AcceptedConnections
 from otel_agent_eval.connections import ConnectionBook, ConnectionLimits, GuardedProtocol
 from otel_agent_eval.listen import ServerTls, bind, join_endpoint, split_endpoint
-from otel_agent_eval.tls import FollowingContext
+from otel_agent_eval.seldom import Seldom
+from otel_agent_eval.tls import FollowingContext, telling
 from otel_agent_eval.watched import Watched
 
 _TICKS_A_SECOND = 10  # of uvicorn's main loop
+
+_log = logging.getLogger(__name__)
 
 
 class AsgiServer:
     """Serves `app` at `endpoint` (`host:port`; port 0 takes a free one, which `endpoint` then names).
 
-    `key` is where the endpoint is configured, for the message when it cannot be used.
+    `key` is where the endpoint is configured, for the message when it cannot be used. `handshake_failed` is called
+    for each TLS handshake that fails.
     """
 
     def __init__(
@@ -33,12 +37,15 @@ class AsgiServer:
         key: str,
         tls: ServerTls | None = None,
         limits: ConnectionLimits | None = None,
+        handshake_failed: Callable[[], None] = lambda: None,
     ) -> None:
         self.endpoint = endpoint
         self._app = app
         self._key = key
         self._tls = tls
         self._limits = limits or ConnectionLimits()
+        self._handshake_failed = handshake_failed
+        self._warn = Seldom(_log, "connections are closed: their TLS handshake failed")
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -57,7 +64,7 @@ class AsgiServer:
             proxy_headers=False,
         )
         config.load()
-        config.ssl = _following(self._tls) if self._tls else None
+        config.ssl = self._following(self._tls) if self._tls else None
         listener = bind(self.endpoint, self._key)
         host, _ = split_endpoint(self.endpoint, self._key)
         port = listener.getsockname()[1]
@@ -78,6 +85,17 @@ class AsgiServer:
         if self._watch is not None:
             self._watch.cancel()
 
+    def _following(self, tls: ServerTls) -> ssl.SSLContext:
+        def load() -> ssl.SSLContext:
+            return telling(tls.context(), self._failed)
+
+        return FollowingContext(ssl.PROTOCOL_TLS_SERVER, Watched(tls.files, load, interval=tls.reload_interval).get)
+
+    def _failed(self, reason: str) -> None:
+        """Count a handshake that failed, and tell of it once a minute."""
+        self._handshake_failed()
+        self._warn(key=self._key, reason=reason)
+
     def _watch_handshakes(self, host: str, port: int) -> asyncio.Task[None] | None:
         """Count connections before their handshake is over, too, where the system shows them."""
         limits = self._limits
@@ -88,11 +106,6 @@ class AsgiServer:
         except OSError:
             return None
         return asyncio.create_task(accepted.watch())
-
-
-def _following(tls: ServerTls) -> ssl.SSLContext:
-    contexts = Watched(tls.files, tls.context, interval=tls.reload_interval)
-    return FollowingContext(ssl.PROTOCOL_TLS_SERVER, contexts.get)
 
 
 class _Server(uvicorn.Server):

@@ -1,4 +1,4 @@
-"""TLS contexts that follow their files."""
+"""TLS contexts that follow their files, and tell of handshakes that fail."""
 
 import ssl
 from collections.abc import Callable
@@ -22,3 +22,29 @@ class FollowingContext(ssl.SSLContext):
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:  # noqa: ANN401 (as the method it replaces)
         """Begin a connection."""
         return self._current().wrap_bio(*args, **kwargs)
+
+
+def telling(context: ssl.SSLContext, failed: Callable[[str], None]) -> ssl.SSLContext:
+    """Have a context tell why a handshake fails; asyncio and uvloop keep that to themselves, and know no client yet.
+
+    Who connects and goes away, as probes do, is no failure.
+    """
+
+    class Telling(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+                raise
+            except ssl.SSLError as error:
+                failed(_reason(error))
+                raise
+
+    context.sslobject_class = Telling
+    return context
+
+
+def _reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return (error.reason or type(error).__name__).replace("_", " ").lower()

@@ -309,6 +309,13 @@ REFUSED_ITEMS = Metric(
     description="Spans, log records and data points in refused requests, as far as these could be read",
     attributes=(SIGNAL, TRANSPORT),
 )
+HANDSHAKE_FAILURES = Metric(
+    name="agent_eval.gateway.handshake.failures",
+    instrument=Instrument.COUNTER,
+    unit="{connection}",
+    description="Connections to receivers whose TLS handshake failed, over HTTP only: gRPC does not tell",
+    attributes=(TRANSPORT,),
+)
 REQUEST_SIZE = Metric(
     name="agent_eval.gateway.request.size",
     instrument=Instrument.HISTOGRAM,
@@ -463,6 +470,6 @@ ANSWER_METRICS = (
 GATEWAY_METRICS = (
     RECEIVED, REFUSED, FORWARDED, DROPPED, QUEUED, QUEUED_BYTES, QUEUE_AGE, DEAD_LETTERS, JOURNAL_SIZE,
     JOURNAL_UNREADABLE, HELD, EVICTIONS, MEMORY, WORKERS, WORKER_ENDINGS, REFUSED_ITEMS, REQUEST_SIZE, SEND_DURATION,
-    SEND_ITEMS, SEND_FAILURES, QUEUE_CAPACITY, HOLD_DURATION, CONFIG_LOADED, CONFIG_REFUSED,
+    SEND_ITEMS, SEND_FAILURES, QUEUE_CAPACITY, HOLD_DURATION, CONFIG_LOADED, CONFIG_REFUSED, HANDSHAKE_FAILURES,
 )  # fmt: skip
 METRICS = (*ANSWER_METRICS, *GATEWAY_METRICS)

@@ -35,6 +35,7 @@ class GatewayMetrics:
         self._workers = Table(catalogue.WORKERS, number)
         self._worker_endings = Table(catalogue.WORKER_ENDINGS, number)
         self._refused_items = Table(catalogue.REFUSED_ITEMS, number)
+        self._handshake_failures = Table(catalogue.HANDSHAKE_FAILURES, number)
         self._request_size = Table(catalogue.REQUEST_SIZE, lambda _: Distribution(_BYTES))
         self._send_duration = Table(catalogue.SEND_DURATION, lambda _: Distribution(_SECONDS))
         self._send_items = Table(catalogue.SEND_ITEMS, lambda _: Distribution(_ITEMS))
@@ -46,6 +47,7 @@ class GatewayMetrics:
         self._received.begin(Signal, Transport)
         self._refused.begin(Signal, Transport, Refusal)
         self._refused_items.begin(Signal, Transport)
+        self._handshake_failures.begin((Transport.HTTP,))  # gRPC does not tell
         self._request_size.begin(Signal)
         self._hold_duration.begin()
         self._config_loaded.begin()
@@ -79,7 +81,7 @@ class GatewayMetrics:
             self._queue_age, self._dead_letters, self._journal_size, self._journal_unreadable, self._held,
             self._evictions, self._memory, self._workers, self._worker_endings, self._refused_items, self._request_size,
             self._send_duration, self._send_items, self._send_failures, self._queue_capacity, self._hold_duration,
-            self._config_loaded, self._config_refused,
+            self._config_loaded, self._config_refused, self._handshake_failures,
         )  # fmt: skip
 
     def received(self, signal: Signal, transport: Transport, items: int) -> None:
@@ -90,6 +92,10 @@ class GatewayMetrics:
         """Count a request that was answered with an error, and its items if it could be read."""
         self._refused.at(signal, transport, why).add()
         self._refused_items.at(signal, transport).add(items)
+
+    def handshake_failed(self) -> None:
+        """Count a connection over HTTP whose TLS handshake failed."""
+        self._handshake_failures.at(Transport.HTTP).add()
 
     def request(self, signal: Signal, size: int) -> None:
         """Note the size of a request that could be read, in bytes."""

@@ -49,7 +49,8 @@ class OtlpHttpReceiver:
 
     `signals` are served, which may change, others answered 404: what has nowhere to go must not be taken.
     `gate` decides who may send, without one everybody. A sender that is too slow is asked to try again. `key` is where
-    the endpoint is configured, for the message when it cannot be used.
+    the endpoint is configured, for the message when it cannot be used. `handshake_failed` is called for each TLS
+    handshake that fails.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class OtlpHttpReceiver:
         gate: Gate | None = None,
         limits: HttpLimits | None = None,
         key: str = "receivers.otlp.protocols.http.endpoint",
+        handshake_failed: Callable[[], None] = lambda: None,
     ) -> None:
         self.endpoint = endpoint
         self._intake = intake
@@ -71,6 +73,7 @@ class OtlpHttpReceiver:
         self._limits = limits or HttpLimits()
         self._buffered = 0
         self.key = key
+        self._handshake_failed = handshake_failed
         self._server: AsgiServer | None = None
 
     @property
@@ -83,7 +86,7 @@ class OtlpHttpReceiver:
 
     async def start(self) -> None:
         """Listen; `endpoint` then holds the real port. Raises `ListenError`."""
-        server = AsgiServer(self.app, self.endpoint, self.key, self._tls, self._limits)
+        server = AsgiServer(self.app, self.endpoint, self.key, self._tls, self._limits, self._handshake_failed)
         await server.start()
         self._server, self.endpoint = server, server.endpoint
         _log.info("listening", extra={"protocol": "http", "endpoint": self.endpoint})

@@ -46,7 +46,9 @@ _MERGED_BYTES = 1 << 20
 """Well below the 4 MiB that gRPC servers take unless told otherwise."""
 
 
-def receivers(config: Config, sink: Sink, observe: ObserveRequests) -> list[OtlpGrpcReceiver | OtlpHttpReceiver]:
+def receivers(
+    config: Config, sink: Sink, observe: ObserveRequests, handshake_failed: Callable[[], None]
+) -> list[OtlpGrpcReceiver | OtlpHttpReceiver]:
     """Make the receivers that a pipeline names, each for the signals of the pipelines that name it."""
     named: dict[str, set[Signal]] = {}
     for signal, pipeline in config.service.pipelines.by_signal().items():
@@ -86,6 +88,7 @@ def receivers(config: Config, sink: Sink, observe: ObserveRequests) -> list[Otlp
                     gate=edges.gate(config, http, meter),
                     limits=edges.http_limits(http),
                     key=f"{where}.http.endpoint",
+                    handshake_failed=handshake_failed,
                 )
             )
     return made

@@ -192,7 +192,8 @@ class Gateway:
     def _receivers(self, config: Config) -> dict[_Place, Receiver]:
         """Make the receivers of a configuration, by where it says that they listen."""
         observe = partial(observe_request, self._gateway_metrics, self._status.refusals)
-        made = build.receivers(config, self._observer.of(self._passage.accept), observe)
+        sink, failed = self._observer.of(self._passage.accept), self._gateway_metrics.handshake_failed
+        made = build.receivers(config, sink, observe, failed)
         return {(receiver.key, receiver.endpoint): receiver for receiver in made}
 
     async def _listen(self, made: Mapping[_Place, Receiver]) -> dict[_Place, Receiver]:

@@ -86,6 +86,7 @@ def test_metrics_have_the_promised_prometheus_names() -> None:
         "agent_eval_gateway_hold_duration_seconds": Instrument.HISTOGRAM,
         "agent_eval_gateway_config_loaded_timestamp_seconds": Instrument.GAUGE,
         "agent_eval_gateway_config_refused": Instrument.GAUGE,
+        "agent_eval_gateway_handshake_failures_total": Instrument.COUNTER,
     }
 
 

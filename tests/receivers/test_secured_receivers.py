@@ -2,10 +2,11 @@
 
 import asyncio
 import base64
+import contextlib
 import shutil
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import bcrypt
 import grpc
 import httpx
 import pytest
+import uvloop
 from google.rpc.status_pb2 import Status
 from receivers.conftest import Kept
 from receivers.test_otlp_grpc import details, method
@@ -189,6 +191,50 @@ async def test_certificates_of_others_and_expired_ones_are_refused_while_good_se
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_CLIENT_KEY", str(client.key))
         await asyncio.to_thread(send, protocol)
     assert len(kept.payloads) == 3
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_failed_handshakes_over_http_are_counted_and_told_with_their_reason(
+    run: Callable[[Coroutine[Any, Any, None]], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority, stranger = Authority(tmp_path), Authority(tmp_path, "stranger")
+    server, good = authority.issue("server"), authority.issue("client")
+    tls = ServerTls(cert_file=server.cert, key_file=server.key, client_ca_file=authority.cert)
+    failures: list[None] = []
+
+    async def fails(work: Callable[..., object], *arguments: object) -> None:
+        """Check that the handshake fails: with TLS 1.3 a client may have sent before it knows."""
+        before = len(failures)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(work, *arguments)
+        async with asyncio.timeout(10):
+            while len(failures) == before:  # noqa: ASYNC110 (seen from outside)
+                await asyncio.sleep(0.01)
+
+    async def main() -> None:
+        receiver = OtlpHttpReceiver(
+            Intake(Kept()), "127.0.0.1:0", tls=tls, key="the key", handshake_failed=lambda: failures.append(None)
+        )
+        await receiver.start()
+        await asyncio.to_thread(probe, receiver.endpoint)
+        await asyncio.to_thread(serial, receiver.endpoint, authority.cert, good)
+        assert not failures
+        await fails(exchange, receiver.endpoint, authority.cert, authority.issue("expired", expired=True))
+        await fails(exchange, receiver.endpoint, authority.cert, stranger.issue("theirs"))
+        await fails(serial, receiver.endpoint, authority.cert)
+        await fails(serial, receiver.endpoint, stranger.cert, good)
+        await receiver.stop(0.1)
+
+    run(main())
+    assert len(failures) == 4
+    [warning] = [vars(record) for record in caplog.records if "TLS handshake failed" in record.message]  # a minute
+    assert (warning["key"], warning["reason"]) == ("the key", "certificate has expired")
+
+
+def probe(endpoint: str) -> None:
+    """Connect and go away."""
+    host, port = endpoint.split(":")
+    socket.create_connection((host, int(port)), 5).close()
 
 
 @PROTOCOLS

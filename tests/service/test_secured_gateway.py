@@ -156,6 +156,26 @@ def test_the_example_lets_in_whom_it_should_and_follows_its_files(
     assert [r["files"] for r in gateway.records() if "cannot be used" in r["message"]]
 
 
+def test_a_sender_without_a_certificate_is_seen(secured: tuple[Secured, OtlpSink, Authority]) -> None:
+    gateway, _, authority = secured
+    with (
+        httpx.Client(verify=ssl.create_default_context(cafile=authority.cert), trust_env=False) as nobody,
+        pytest.raises(httpx.TransportError),
+    ):
+        nobody.post(f"{gateway.endpoint('http').replace('http://', 'https://')}/v1/traces", content=b"", headers=HTTP)
+
+    def counted() -> bool:
+        address = gateway.config["service"]["telemetry"]["metrics"]["address"]
+        page = gateway.https.get(f"https://{address}/metrics", auth=("prometheus", PASSWORD)).text
+        [line] = [line for line in page.splitlines() if line.startswith("agent_eval_gateway_handshake_failures_total")]
+        return float(line.split()[-1]) == 1
+
+    wait_until(counted, 10, "the failure on /metrics")
+    (warning,) = [record for record in gateway.records() if "TLS handshake failed" in record["message"]]
+    assert warning["key"] == "receivers.otlp.protocols.http.endpoint"
+    assert warning["reason"] == "peer did not return a certificate"
+
+
 def test_a_gateway_that_others_reach_says_so_once(otlp_sink: OtlpSink, tmp_path: Path) -> None:
     config = configuration({"otlphttp": {"endpoint": otlp_sink.http_endpoint}}, {"evaluators": {"rudeness": {}}})
     config["receivers"]["otlp"]["protocols"]["http"]["endpoint"] = f"0.0.0.0:{free_port()}"
