@@ -166,7 +166,7 @@ def _destination(each: DestinationStatus, now: float) -> list[_Cell]:
     name = Element("span")
     name.text = each.name
     if each.removed:
-        _add(name, "small", "not configured any more", "warn")
+        _add(name, "small", "not configured", "warn")
     for endpoint in each.endpoints:
         _add(name, "small", endpoint)
     if each.not_taken:

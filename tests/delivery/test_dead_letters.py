@@ -84,6 +84,28 @@ def test_what_is_sent_again_is_as_old_as_the_wish(tmp_path: Path) -> None:
     assert letters.count_returning(NAME) == 1
 
 
+def test_of_what_is_sent_again_the_oldest_wish_goes_first(tmp_path: Path) -> None:
+    letters = DeadLetters(Folder(tmp_path), LetterLimits(max_age=3600.0))
+    letters.park(NAME, payload(1), "HTTP 400")
+    letters.park("other", payload(2), "HTTP 400")
+    letters.resend("other", to=NAME)
+    aged("resend", tmp_path, 7200)
+    letters.resend(NAME, to=NAME)  # parked before the other
+    letters.purge()
+    assert [letter.record.payload.items for letter in letters.returning(NAME)] == [1]
+
+
+def test_nothing_is_sent_again_and_again_because_it_cannot_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    letters = DeadLetters(Folder(tmp_path))
+    letters.park(NAME, payload(1), "HTTP 400")
+    letters.resend(NAME, to=NAME)
+    monkeypatch.setattr("os.access", lambda *_: False)  # to root no mode denies anything
+    assert list(letters.returning(NAME)) == []
+    assert "cannot be written" in vars(caplog.records[0])["error"]
+
+
 def test_no_wish_to_send_again_deletes_anything(tmp_path: Path) -> None:
     letters = DeadLetters(Folder(tmp_path), LetterLimits(size=2_000))
     for name in ("a", "b"):
