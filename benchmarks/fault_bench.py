@@ -1,6 +1,7 @@
 """What the rows of `faults.py` share: a gateway that can be killed, senders that keep accounts, and backends."""
 
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -58,6 +59,7 @@ class Bench:
         self.config = configuration(exporters, {"evaluators": {"toxicity": {}}}, interval="1h")
         self.config["service"]["queue"] = {"storage": "disk", **queue}
         self.paths = [ROOT]  # where the gateway finds modules
+        self.span_bytes = 0  # by which each plain span is larger than it is
         self.file = folder / "gateway.yaml"
         self.log = folder / "gateway.log"
         self._ended = threading.Event()
@@ -106,10 +108,14 @@ class Bench:
             thread.start()
         began = time.monotonic()
         meanwhile()
-        time.sleep(max(0.0, began + seconds - time.monotonic()))
+        self._ended.wait(max(0.0, began + seconds - time.monotonic()))
         self._ended.set()
         for thread in threads:
             thread.join(_START_SECONDS)
+
+    def enough(self) -> None:
+        """End `send_for` before its time."""
+        self._ended.set()
 
     def calm(self, missing: set[bytes] | None = None) -> None:
         """Wait until everything acknowledged has arrived, but for `missing`, or nothing more comes."""
@@ -168,7 +174,7 @@ class Bench:
     def _send(self, seed: int) -> None:
         """Send one request after the other, each until it is acknowledged, as the SDKs' exporters do."""
         send = self.sender()
-        for body, spans in _requests(seed):
+        for body, spans in _requests(seed, self.span_bytes):
             with self._lock:
                 self.sent += len(spans)
             while not self._ended.is_set():
@@ -204,9 +210,24 @@ def _exporter(backend: OtlpSink, *, grpc: bool) -> dict[str, Any]:
     return {"endpoint": backend.http_endpoint, "retry_on_failure": retry}
 
 
-def _requests(seed: int) -> Iterator[tuple[bytes, Sequence[bytes]]]:
-    """Yield requests of a service's spans and one agent's trace, all ids different."""
+def _requests(seed: int, span_bytes: int) -> Iterator[tuple[bytes, Sequence[bytes]]]:
+    """Yield requests of a service's spans, each larger by so many bytes, and one agent's trace, all ids different."""
+    padding = random.Random(seed).randbytes(span_bytes // 2).hex()  # noqa: S311 (not secret)
     for number, interaction in enumerate(interactions(seed)):
         plain = plain_request(Signal.TRACES, _PLAIN_SPANS, seed=seed * 1_000_003 + number)
+        if padding:  # in a request of their own: in an agent's they would be read and written twice
+            plain = _padded(plain, padding)
+            yield plain, spans_of(plain)
+            plain = b""
         body = plain + interaction.body  # reads as one request with the resources of both
         yield body, spans_of(body)
+
+
+def _padded(body: bytes, padding: str) -> bytes:
+    """Return a request whose spans carry a text more."""
+    request = ExportTraceServiceRequest.FromString(body)
+    for group in request.resource_spans:
+        for scope in group.scope_spans:
+            for span in scope.spans:
+                span.attributes.add(key="payload").value.string_value = padding
+    return request.SerializeToString()

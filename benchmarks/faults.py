@@ -5,7 +5,9 @@
 Each row starts a gateway with its queue on disk between senders and backends on the loopback interface, sends spans of
 which one in ten is an answer to be scored, breaks something, waits until all is calm, and counts by span id. `lost` are
 spans that were acknowledged and have not arrived; it must be 0. `duplicated` spans arrived more than once, which OTLP
-allows. The row with a full disk mounts a tmpfs of 1 MiB, which needs root, or takes an empty small file system.
+allows. The row of a backend that is down sends, for a minute at most, until more waits on disk than the gateway holds
+in memory: some 500 MB, which this process then holds, too. The row with a full disk mounts a tmpfs of 1 MiB, which
+needs root, or takes an empty small file system.
 """
 
 import argparse
