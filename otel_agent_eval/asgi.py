@@ -54,6 +54,7 @@ class AsgiServer:
         """Listen; returns when requests are served. Raises `ListenError`."""
         config = uvicorn.Config(
             self._app,
+            http="h11",  # which bounds the head of a request; uvicorn would take httptools where that is installed
             lifespan="off",
             ws="none",
             log_config=None,
