@@ -27,14 +27,14 @@ class FollowingContext(ssl.SSLContext):
 def telling(context: ssl.SSLContext, failed: Callable[[str], None]) -> ssl.SSLContext:
     """Have a context tell why a handshake fails; asyncio and uvloop keep that to themselves, and know no client yet.
 
-    Who connects and goes away, as probes do, is no failure.
+    Who connects and goes away, as probes do, is not told.
     """
 
     class Telling(ssl.SSLObject):
         def do_handshake(self) -> None:
             try:
                 super().do_handshake()
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 raise
             except ssl.SSLError as error:
                 failed(_reason(error))
