@@ -404,7 +404,7 @@ JOURNAL_UNREADABLE = Metric(
     name="agent_eval.gateway.journal.unreadable",
     instrument=Instrument.COUNTER,
     unit="{part}",
-    description="Parts of the queue's files that held nothing that could be read; the log says where",
+    description="Parts of the queue's files that could not be read, and files that were gone; the log says where",
     attributes=(),
 )
 HELD = Metric(
