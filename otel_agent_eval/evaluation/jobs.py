@@ -63,7 +63,7 @@ class Jobs:
         self._rank = {name: rank for rank, name in enumerate(order)}
         self._short = _Lane()
         self._long = _Lane()
-        self._all: set[Job] = set()
+        self._all: dict[Job, None] = {}  # in the order in which they came
         self._held = 0
         self._number = 0
         self._shares = Shares()
@@ -93,13 +93,16 @@ class Jobs:
 
     def admit(self, job: Job) -> bool:
         """Take a job in, if there is room; late ones make room, and those of a service that holds more."""
+        if job.held > self._limits.held:
+            return False
         while not self._has_room(job) and (late := self._long.late or self._short.late):
             self._remove(late.popleft())
         self._number += 1
         job.number = self._number
         if not self._has_room(job) and not self._make_room(job):
             return False
-        self._all.add(job)
+        self._shares.enter(job)
+        self._all[job] = None
         self._held += job.held
         self._enter(job)
         self._arrived.set()
@@ -179,8 +182,7 @@ class Jobs:
             first = min((job.todo[0] for job in fresh), key=self.rank)
             alike = [job for job in fresh if job.todo[0] == first]
             batch = self._taken(self._shares.in_turn(alike), len(alike), workers)
-            for job in batch:
-                self._shares.charge(job)
+            self._shares.charge(batch, alike)
             return batch
         return self._taken(reversed(fresh), len(fresh), workers)
 
@@ -192,7 +194,7 @@ class Jobs:
             if current is not None:
                 self.give_back(current)
             job = next(self._shares.in_turn(self._long.fresh))
-            self._shares.charge(job)
+            self._shares.charge([job], self._long.fresh)
             self._exit(job)
         elif self._short.fresh:
             return None
@@ -205,24 +207,25 @@ class Jobs:
 
     def _make_room(self, newcomer: Job) -> bool:
         """Leave out what waits of services that hold more than the newcomer's, if that makes room; tell whether."""
-        full = len(self._all) >= self._limits.capacity
-        excess = 1 if full else self._held + newcomer.held - self._limits.held
-        everything = sorted(self._all, key=lambda job: job.number)
+        excess = len(self._all) + 1 - self._limits.capacity
+        excess_held = self._held + newcomer.held - self._limits.held
+        by_held = excess_held > 0
         victims: list[Job] = []
-        for job in most_first([*everything, newcomer], lambda one: 1 if full else one.held):
+        for job in most_first([*self._all, newcomer], lambda one: one.held if by_held else 1):
             if job.interaction.service == newcomer.interaction.service:
                 return False
             if not job.in_work:
                 victims.append(job)
-                excess -= 1 if full else job.held
-            if excess <= 0:
+                excess -= 1
+                excess_held -= job.held
+            if excess <= 0 and excess_held <= 0:
                 break
         for job in victims:
             self._exit(job)
             self._remove(job)
             job.shed.update(job.todo)
             job.finish()
-        return self._has_room(newcomer)
+        return True
 
     def _taken(self, jobs: Iterable[Job], count: int, workers: int) -> list[Job]:
         """Take from the first of `count` jobs on, as many as make a batch."""
@@ -263,7 +266,7 @@ class Jobs:
             self._remove(job)
 
     def _remove(self, job: Job) -> None:
-        self._all.remove(job)
+        del self._all[job]
         self._held -= job.held
 
     def _lane(self, job: Job) -> _Lane:

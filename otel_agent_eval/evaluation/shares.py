@@ -2,7 +2,7 @@
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from otel_agent_eval.evaluation.job import Job
 
@@ -11,40 +11,46 @@ _SERVICES = 4096
 
 
 class Shares:
-    """Gives every service that has something waiting the same share of the work: start-time fair queueing.
+    """Gives every service that has something waiting the same share of the work; what one does not need others get.
 
-    Work that one does not need goes to the others. After Goyal, Vin and Cheng, "Start-time Fair Queueing" (1996).
+    Weighted fair queueing with equal weights, after Demers, Keshav and Shenker, "Analysis and Simulation of a Fair
+    Queueing Algorithm" (1989): who waits goes when it would begin if all that wait were served at once, each a little.
+    So a name that was never seen before goes before none that waits already.
     """
 
     def __init__(self) -> None:
-        self._now = 0.0  # virtual time: the work that each service could have had until now
-        self._due: dict[str, float] = {}  # when the next job of a service begins, at the earliest
+        self._now = 0.0  # virtual time: the work that a service got that has waited all the time
+        self._due: dict[str, float] = {}  # when what each has had would have ended
+
+    def enter(self, job: Job) -> None:
+        """Note when a job begins to wait."""
+        job.turn = self._now
 
     def in_turn(self, jobs: Iterable[Job]) -> Iterator[Job]:
         """Yield jobs, the oldest given first, in the order in which they should go: of one service the newest first."""
         lanes = _by_service(jobs)
-        heap = [(self._start(service), -lane[-1].number, service) for service, lane in lanes.items()]
+        heap = [(max(lane[0].turn, self._due.get(name, 0.0)), lane[0].number, name) for name, lane in lanes.items()]
         heapq.heapify(heap)
         while heap:
-            start, _, service = heapq.heappop(heap)
+            turn, number, service = heapq.heappop(heap)
             job = lanes[service].pop()
             yield job
             if lanes[service]:
-                heapq.heappush(heap, (start + job.work, -lanes[service][-1].number, service))
+                heapq.heappush(heap, (turn + job.work, number, service))
 
-    def charge(self, job: Job) -> None:
-        """Note that a job's turn has come."""
-        service = job.interaction.service
-        start = self._start(service)
-        self._now = max(self._now, start)
-        self._due[service] = start + job.work
+    def charge(self, taken: Sequence[Job], waiting: Iterable[Job]) -> None:
+        """Note that these jobs, of those that were waiting, have had their turn."""
+        first: dict[str, float] = {}
+        for job in waiting:
+            first.setdefault(job.interaction.service, job.turn)
+        for job in taken:
+            service = job.interaction.service
+            self._due[service] = max(first[service], self._due.get(service, 0.0)) + job.work
+            self._now += job.work / len(first)
         if len(self._due) > _SERVICES:
             self._due = {name: due for name, due in self._due.items() if due > self._now}
         if len(self._due) > _SERVICES:
             self._due.clear()
-
-    def _start(self, service: str) -> float:
-        return max(self._now, self._due.get(service, 0.0))
 
 
 def most_first(jobs: Iterable[Job], weight: Callable[[Job], int]) -> Iterator[Job]:

@@ -30,6 +30,17 @@ def job(service: str, number: int = 0, work: int = WORK) -> Job:
     return made
 
 
+def entered(shares: Shares, service: str, number: int = 0, work: int = WORK) -> Job:
+    made = job(service, number, work)
+    shares.enter(made)
+    return made
+
+
+def charge(shares: Shares, alone: Job) -> None:
+    """Let a job have its turn while nobody else waits."""
+    shares.charge([alone], [alone])
+
+
 def planned(patience: float, limits: Limits | None = None) -> Jobs:
     """Toxicity takes 0.1 s an answer, relevance 0.2 s."""
     costs = Costs()
@@ -46,30 +57,54 @@ def services(jobs: Iterator[Job]) -> str:
 async def test_services_take_turns_and_of_each_the_newest_goes_first() -> None:
     jobs = [job("a", number) for number in range(5)] + [job("b", number) for number in range(5, 8)]
     turns = list(Shares().in_turn(jobs))
-    assert services(iter(turns)) == "bababaaa"
-    assert [one.number for one in turns] == [7, 4, 6, 3, 5, 2, 1, 0]
+    assert services(iter(turns)) == "abababaa"
+    assert [one.number for one in turns] == [4, 7, 3, 6, 2, 5, 1, 0]
 
 
 async def test_turns_go_by_work_not_by_number() -> None:
     jobs = [job("a", number, 3 * WORK) for number in range(3)] + [job("b", number) for number in range(3, 9)]
-    assert services(Shares().in_turn(jobs)) == "babbbabba"
+    assert services(Shares().in_turn(jobs)) == "abbbabbba"
 
 
 async def test_who_had_a_turn_waits_for_the_others_but_nobody_saves_up() -> None:
     shares = Shares()
     for number in range(10):
-        shares.charge(job("a", number))
-    assert services(shares.in_turn([job("a", 12), job("b", 11)])) == "ba"
+        charge(shares, job("a", number))
+    assert services(shares.in_turn([entered(shares, "b", 11), entered(shares, "a", 12)])) == "ba"
     for number in range(5):
-        shares.charge(job("c", number))  # while "b" has nothing
-    assert services(shares.in_turn([job("b", number) for number in range(4)] + [job("c", 9)])).index("c") < 2
+        charge(shares, job("c", number))  # while "b" has nothing
+    waiting = [entered(shares, "b", number) for number in range(20, 24)] + [entered(shares, "c", 30)]
+    assert services(shares.in_turn(waiting)).index("c") < 2
 
 
-async def test_made_up_names_take_no_memory() -> None:
+@pytest.mark.parametrize("names", [1, 20, 100, 10_000])
+async def test_who_makes_up_names_gets_no_more_than_each_of_those_who_wait(names: int) -> None:
+    """Twenty jobs of the many names and three of the steady service wait at all times, and one of them goes."""
     shares = Shares()
-    for number in range(10_000):
-        shares.charge(job(f"service-{number}"))
-    assert len(shares._due) <= 4096
+    waiting = [entered(shares, "steady", number) for number in range(3)]
+    turns: Counter[str] = Counter()
+    for number in range(3, 3003):
+        while len(waiting) < 23:
+            waiting.append(entered(shares, f"made-up-{number % names}", number))
+        chosen = next(shares.in_turn(waiting))
+        shares.charge([chosen], waiting)
+        waiting.remove(chosen)
+        turns[chosen.interaction.service] += 1
+        if chosen.interaction.service == "steady":
+            waiting.append(entered(shares, "steady", number))
+    competitors = min(names, 20)
+    assert turns["steady"] == pytest.approx(3000 / (competitors + 1), rel=0.2)
+
+
+async def test_made_up_names_take_no_memory_and_wipe_out_no_debt() -> None:
+    shares = Shares()
+    waiting = [entered(shares, "loud", number) for number in range(2000)]
+    shares.charge(waiting[:1000], waiting)
+    shares.charge(waiting[1000:], [*waiting, *(job(f"made-up-{number}") for number in range(100))])
+    for number in range(4500):
+        charge(shares, entered(shares, f"service-{number}", work=200))
+        assert len(shares._due) <= 4096
+    assert services(shares.in_turn([entered(shares, "loud", 1), entered(shares, "b", 2)])) == "bloud"
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(200, 5000)), max_size=30))
@@ -151,6 +186,43 @@ async def test_room_is_made_by_what_jobs_hold_and_not_by_what_is_in_work() -> No
     assert not waiting.done.done()  # nobody is left out for what has no room all the same
     assert jobs.admit(job("other", work=3 * WORK))
     assert waiting.done.done()
+
+
+async def test_nobody_is_left_out_for_what_has_no_room_in_the_end() -> None:
+    jobs = planned(100.0, Limits(capacity=3, held=10 * WORK))
+    waiting = [job("loud"), job("loud"), job("quiet", work=4 * WORK)]
+    assert all(jobs.admit(one) for one in waiting)
+    late = jobs.next_batch(None, 1)[0]
+    late.late = lambda *_: None
+    jobs.leave(late)
+    jobs.give_back(late)
+    assert not jobs.admit(job("new", work=11 * WORK))  # more than may be held at all
+    assert not jobs.admit(job("new", work=9 * WORK))  # room for it would cost the new one itself
+    assert not any(one.done.done() for one in waiting)
+    assert len(jobs) == 2  # what was late made room all the same
+
+
+async def test_who_holds_most_text_makes_room_where_text_is_what_there_is_too_much_of() -> None:
+    jobs = planned(100.0, Limits(held=10 * WORK))
+    many, large = [job("many", work=WORK) for _ in range(3)], job("large", work=6 * WORK)
+    assert all(jobs.admit(one) for one in [*many, large])
+    assert jobs.admit(job("new", work=3 * WORK))
+    assert large.done.done()
+    assert not any(one.done.done() for one in many)
+
+
+async def test_services_take_turns_with_long_texts_too() -> None:
+    jobs = planned(1000.0, Limits(characters=WORK))
+    for _ in range(6):
+        assert jobs.admit(job("loud", work=5 * WORK))
+    assert jobs.admit(job("quiet", work=5 * WORK))
+    assert jobs.admit(job("loud", work=5 * WORK))
+    turns = []
+    for _ in range(3):
+        chosen = jobs.next_long(None)
+        assert chosen is not None
+        turns.append(chosen.interaction.service)
+    assert turns == ["loud", "quiet", "loud"]
 
 
 class Deaf:

@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -276,6 +277,19 @@ async def test_while_no_worker_is_up_answers_have_failed_at_their_deadline_and_a
         while engine.waiting:  # noqa: ASYNC110 (the engine tells of no end)
             await asyncio.sleep(0.01)
     assert late.keys() == DECISIONS.keys()
+
+
+class Slow(Told):
+    """A worker whose answers come later than the models need."""
+
+    async def submit(self, name: str, batch: Sequence[Interaction]) -> Verdicts:
+        await asyncio.sleep(0.05)
+        return replace(await super().submit(name, batch), seconds=0.001)
+
+
+async def test_planned_is_with_the_time_until_the_answer_and_not_only_with_that_of_the_models() -> None:
+    async with running(Slow(), patience=60.0) as engine:
+        assert all(engine._jobs.costs.seconds(name, WORK) >= 0.05 for name in ORDER)
 
 
 async def test_what_expires_while_a_worker_says_nothing_for_too_long_has_failed() -> None:
