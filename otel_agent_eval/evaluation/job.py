@@ -19,8 +19,8 @@ class Job:
     """An interaction on its way; `thresholds` names its evaluators, the most important first.
 
     `done` resolves when all its evaluators have spoken or were `shed`; `left` says that nobody waits for it any more;
-    `in_work`, that a worker has it. `number` counts jobs; `turn` is the virtual time of `Shares` when it came. `size`
-    counts characters to be read, `held` all that are held: of long conversations little is read.
+    `in_work`, that a worker has it. `number` counts jobs; `share` and `turn` are what `Shares` noted of it.
+    `size` counts characters to be read, `held` all that are held: of long conversations little is read.
     """
 
     interaction: Interaction
@@ -32,6 +32,7 @@ class Job:
     left: bool = False
     in_work: bool = False
     number: int = 0
+    share: str = ""
     turn: float = 0.0
     size: int = field(init=False)
     held: int = field(init=False)

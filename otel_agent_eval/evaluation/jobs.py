@@ -56,7 +56,13 @@ class Jobs:
     important than any.
     """
 
-    def __init__(self, limits: Limits, order: Sequence[str] = (), costs: Costs | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        order: Sequence[str] = (),
+        costs: Costs | None = None,
+        shares: Shares | None = None,
+    ) -> None:
         self.costs = costs or Costs()
         self.patience = limits.patience
         self._limits = limits
@@ -66,7 +72,7 @@ class Jobs:
         self._all: dict[Job, None] = {}  # in the order in which they came
         self._held = 0
         self._number = 0
-        self._shares = Shares()
+        self._shares = shares or Shares()
         self._waiting: Counter[str] = Counter()  # the work of fresh short jobs, by evaluator
         self._arrived = asyncio.Event()
 
@@ -99,9 +105,9 @@ class Jobs:
             self._remove(late.popleft())
         self._number += 1
         job.number = self._number
+        self._shares.enter(job)
         if not self._has_room(job) and not self._make_room(job):
             return False
-        self._shares.enter(job)
         self._all[job] = None
         self._held += job.held
         self._enter(job)
@@ -212,7 +218,7 @@ class Jobs:
         by_held = excess_held > 0
         victims: list[Job] = []
         for job in most_first([*self._all, newcomer], lambda one: one.held if by_held else 1):
-            if job.interaction.service == newcomer.interaction.service:
+            if job.share == newcomer.share:
                 return False
             if not job.in_work:
                 victims.append(job)

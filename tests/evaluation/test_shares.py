@@ -18,6 +18,7 @@ from otel_agent_eval.evaluation.shares import Shares, most_first
 from otel_agent_eval.evaluation.worker import Ending, Verdicts
 
 ORDER = ("toxicity", "relevance")
+SERVICES = ("a", "b", "small", "loud", "quiet", "many", "large", "other")
 WORK = 1000
 SCORED = Scored(score=0.0, label=Label.PASS, threshold=0.5)
 OVERLOADED = Skipped(Reason.OVERLOADED)
@@ -26,8 +27,17 @@ OVERLOADED = Skipped(Reason.OVERLOADED)
 def job(service: str, number: int = 0, work: int = WORK) -> Job:
     interaction = Interaction(answer="a" * (work - 200), service=service)
     made = Job(interaction, dict.fromkeys(ORDER, 0.5), None, asyncio.get_running_loop().create_future())
-    made.number = number
+    made.number, made.share = number, service
     return made
+
+
+def known(*names: str) -> Shares:
+    """Shares to which these services are no longer new; all others are, and stay so."""
+    times = iter([0.0] * len(names))
+    shares = Shares(lambda: next(times, 10.0))
+    for name in names:
+        shares.enter(job(name))
+    return shares
 
 
 def entered(shares: Shares, service: str, number: int = 0, work: int = WORK) -> Job:
@@ -47,7 +57,7 @@ def planned(patience: float, limits: Limits | None = None) -> Jobs:
     for name, seconds in (("toxicity", 0.1), ("relevance", 0.2)):
         for _ in range(3):
             costs.learn(name, WORK, seconds)
-    return Jobs(limits or Limits(patience=patience), ORDER, costs)
+    return Jobs(limits or Limits(patience=patience), ORDER, costs, known(*SERVICES))
 
 
 def services(jobs: Iterator[Job]) -> str:
@@ -67,7 +77,7 @@ async def test_turns_go_by_work_not_by_number() -> None:
 
 
 async def test_who_had_a_turn_waits_for_the_others_but_nobody_saves_up() -> None:
-    shares = Shares()
+    shares = known("a", "b", "c")
     for number in range(10):
         charge(shares, job("a", number))
     assert services(shares.in_turn([entered(shares, "b", 11), entered(shares, "a", 12)])) == "ba"
@@ -77,33 +87,35 @@ async def test_who_had_a_turn_waits_for_the_others_but_nobody_saves_up() -> None
     assert services(shares.in_turn(waiting)).index("c") < 2
 
 
-@pytest.mark.parametrize("names", [1, 20, 100, 10_000])
-async def test_who_makes_up_names_gets_no_more_than_each_of_those_who_wait(names: int) -> None:
+@pytest.mark.parametrize(("names", "new"), [(1, False), (20, False), (100, False), (20, True), (10_000, True)])
+async def test_who_has_many_names_gets_no_more_than_each_of_those_who_wait(names: int, new: bool) -> None:
     """Twenty jobs of the many names and three of the steady service wait at all times, and one of them goes."""
-    shares = Shares()
+    shares = known("steady", *(f"one-of-many-{number}" for number in range(0 if new else names)))
     waiting = [entered(shares, "steady", number) for number in range(3)]
     turns: Counter[str] = Counter()
     for number in range(3, 3003):
         while len(waiting) < 23:
-            waiting.append(entered(shares, f"made-up-{number % names}", number))
+            waiting.append(entered(shares, f"one-of-many-{number % names}", number))
         chosen = next(shares.in_turn(waiting))
         shares.charge([chosen], waiting)
         waiting.remove(chosen)
         turns[chosen.interaction.service] += 1
         if chosen.interaction.service == "steady":
             waiting.append(entered(shares, "steady", number))
-    competitors = min(names, 20)
+    competitors = 1 if new else min(names, 20)
     assert turns["steady"] == pytest.approx(3000 / (competitors + 1), rel=0.2)
 
 
 async def test_made_up_names_take_no_memory_and_wipe_out_no_debt() -> None:
-    shares = Shares()
+    shares = known("loud", "b")
     waiting = [entered(shares, "loud", number) for number in range(2000)]
     shares.charge(waiting[:1000], waiting)
     shares.charge(waiting[1000:], [*waiting, *(job(f"made-up-{number}") for number in range(100))])
     for number in range(4500):
-        charge(shares, entered(shares, f"service-{number}", work=200))
-        assert len(shares._due) <= 4096
+        charge(shares, job(f"service-{number}", work=200))
+        shares.enter(job(f"service-{number}"))
+        shares.enter(job("loud"))
+        assert max(len(shares._due), len(shares._seen)) <= 4096
     assert services(shares.in_turn([entered(shares, "loud", 1), entered(shares, "b", 2)])) == "bloud"
 
 
@@ -264,6 +276,7 @@ class Deaf:
 
 async def test_who_had_to_make_room_is_told_so_at_once_and_never_scored_late() -> None:
     engine = Engine([Deaf()], Limits(capacity=2, batch=1))
+    engine._jobs = Jobs(Limits(capacity=2, batch=1), shares=known("loud", "quiet"))
     await engine.start()
     late: list[tuple[str, Evaluation]] = []
 
