@@ -1,6 +1,7 @@
 """A process that holds evaluators: its parent's view of it, and what runs in it."""
 
 import atexit
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -15,7 +16,7 @@ from otel_agent_eval.evaluation import Description, Interaction, describe
 from otel_agent_eval.evaluation.running import Running
 from otel_agent_eval.evaluation.worker import Ending, Verdicts
 from otel_agent_eval.models.loading import Load, load_by_name
-from otel_agent_eval.models.overheard import Overheard, tell
+from otel_agent_eval.models.overheard import Line, Overheard, tell
 from otel_agent_eval.models.runtime import ModelError
 
 _STOP_SECONDS = 2.0
@@ -39,7 +40,7 @@ class Child:
         # spawn, not fork: gRPC and ONNX Runtime have threads, which do not survive a fork.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, load), name="models", daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, load, _level()), name="models", daemon=True)
         try:
             self._process.start()
         except OSError as error:
@@ -83,17 +84,24 @@ class Child:
     def obey(self, order: Order) -> Verdicts | None:
         """Have something judged. Raises `ChildEnded`."""
         try:
-            self._connection.send(order)
+            self._connection.send((_level(), order))
             verdicts: Verdicts | None = self._receive()
         except (EOFError, OSError) as error:
             raise ChildEnded from error
         return verdicts
 
     def _receive(self) -> Any:  # noqa: ANN401 (whatever was asked for)
-        """Wait for an answer, and log what was logged meanwhile."""
-        answer, lines = self._connection.recv()
-        tell(lines)
-        return answer
+        """Wait for an answer, and log what is logged meanwhile."""
+        while isinstance(said := self._connection.recv(), Line):
+            tell(said)
+        return said
+
+    def _hear_the_rest(self) -> None:
+        """Log what was logged since the last answer."""
+        with contextlib.suppress(EOFError, OSError):
+            while self._connection.poll():
+                if isinstance(said := self._connection.recv(), Line):
+                    tell(said)
 
     def kill(self) -> None:
         """End it at once, whatever it does."""
@@ -106,6 +114,7 @@ class Child:
         """See that it ends, let go of it, and say how it ended if it was not asked to."""
         if self._ending is not None:
             return self._ending
+        self._hear_the_rest()
         self._connection.close()  # it ends at the end of its input
         self._process.join(_STOP_SECONDS)
         if self._process.is_alive():
@@ -124,25 +133,33 @@ class Child:
         return self._ending
 
 
-def _serve(connection: Connection, load: Load) -> None:
+def _level() -> int:
+    """Return the level from which on children log: that of the log as it is now, which a reload can change."""
+    return logging.getLogger().level
+
+
+def _serve(connection: Connection, load: Load, level: int) -> None:
     """Run in the child: load, then judge what comes until the parent closes the connection or is gone."""
     # Ctrl-C, and what ends a service, goes to all its processes; the parent decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _be_expendable()
     threading.Thread(target=_follow_parent, daemon=True).start()
-    overheard = Overheard()
-    logging.getLogger().addHandler(overheard)
+    parent, root = Overheard(connection), logging.getLogger()
+    root.addHandler(parent)
+    root.setLevel(level)
     try:
         evaluators = load_by_name(load)
     except ModelError as error:
-        connection.send((str(error), overheard.take()))
+        parent.say(str(error))
         return
-    connection.send((tuple(describe(evaluator) for evaluator in evaluators.values()), overheard.take()))
+    parent.say(tuple(describe(evaluator) for evaluator in evaluators.values()))
     running = Running(evaluators)
     try:
         while True:
-            connection.send((_obey(running, connection.recv()), overheard.take()))
+            level, order = connection.recv()
+            root.setLevel(level)
+            parent.say(_obey(running, order))
     except (EOFError, OSError):
         return
 

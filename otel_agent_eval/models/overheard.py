@@ -1,49 +1,64 @@
-"""What a model worker logs, on its way into the log of its parent."""
+"""What a model worker logs, on its way into the log of its parent, which alone knows level and form of the log."""
 
+import contextlib
 import logging
-from collections.abc import Iterable
-from typing import Any, Final
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
 
 from otel_agent_eval.log_records import exception_type, extras, place
 
-Line = dict[str, Any]
-"""What a log record is made from again, in plain values."""
 
-_MOST: Final = 1_000
-"""Lines that wait for the next answer at most; standard error has them all."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a log record is made from again, in plain values."""
+
+    record: dict[str, Any]
 
 
 class Overheard(logging.Handler):
-    """Gathers what is logged in a child, from any thread."""
+    """Says to the parent what is logged in a child, at once and from any thread, and what the child answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: Connection) -> None:
         super().__init__()
-        self._lines: list[Line] = []
+        self._connection = connection
+        self._waiting: list[object] = []
+        self._turn = threading.RLock()
+        self._saying = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record."""
         try:
-            if len(self._lines) < _MOST:
-                self._lines.append(_line(record))
+            line = Line(_plain_record(record))
         except Exception:  # noqa: BLE001 (as every handler of the library: what is logged must not break the work)
             self.handleError(record)
+            return
+        with contextlib.suppress(OSError):  # the parent is gone: nobody listens
+            self.say(line)
 
-    def take(self) -> list[Line]:
-        """Return what has gathered since it was last taken."""
-        lines = self._lines[:]
-        del self._lines[: len(lines)]
-        return lines
+    def say(self, what: object) -> None:
+        """Send an answer or a line, after what was said before it. Raises `OSError` when the parent is gone."""
+        self._waiting.append(what)
+        with self._turn:
+            if self._saying:  # by this thread: a destructor logs in the middle of it
+                return
+            self._saying = True
+            try:
+                while self._waiting:
+                    self._connection.send(self._waiting.pop(0))
+            finally:
+                self._saying = False
 
 
-def tell(lines: Iterable[Line]) -> None:
-    """Log in the parent what a child has logged; `process` of these records is the child's."""
-    for line in lines:
-        logger = logging.getLogger(line["name"])
-        if logger.isEnabledFor(line["levelno"]):
-            logger.handle(logging.makeLogRecord(line))
+def tell(line: Line) -> None:
+    """Log in the parent what a child has logged; `process` of the record is the child's."""
+    logger = logging.getLogger(line.record["name"])
+    if logger.isEnabledFor(line.record["levelno"]):
+        logger.handle(logging.makeLogRecord(line.record))
 
 
-def _line(record: logging.LogRecord) -> Line:
+def _plain_record(record: logging.LogRecord) -> dict[str, Any]:
     fields = {key: _plain(value) for key, value in extras(record).items()}
     return {
         **fields,

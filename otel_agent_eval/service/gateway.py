@@ -95,7 +95,7 @@ class Gateway:
         started = time.monotonic()
         await self._start_admin()
         await self._journal.start()
-        engine = await self._judges.prepare(self._config.agent_eval, self._config.service.telemetry.logs)
+        engine = await self._judges.prepare(self._config.agent_eval)
         await self._judge(self._config, engine)
         own = self._own = OwnMetrics(
             self._gateway_metrics,
@@ -127,7 +127,7 @@ class Gateway:
         cannot be used: then all goes on as before. A configuration takes effect as a whole or not at all.
         """
         check(self._config, config)
-        engine = await self._judges.prepare(config.agent_eval, config.service.telemetry.logs)
+        engine = await self._judges.prepare(config.agent_eval)
         made = self._receivers(config)
         serving = {place: receiver.signals for place, receiver in made.items()}
         destinations: list[Destination] = []

@@ -11,7 +11,6 @@ from otel_agent_eval.annotation.dimensions import Limits as DimensionLimits
 from otel_agent_eval.annotation.result import EvaluatorInfo, Forms, evaluator_info
 from otel_agent_eval.assembly.assembler import Assembler
 from otel_agent_eval.config import AgentEval
-from otel_agent_eval.config.service import LogsTelemetry
 from otel_agent_eval.conventions import load_readers
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.evaluation.policy import Policy
@@ -79,7 +78,7 @@ class Judges:
         """The answers that wait for models or are in work."""
         return self._engine.waiting if self._engine is not None else 0
 
-    async def prepare(self, settings: AgentEval | None, logs: LogsTelemetry) -> Engine | None:
+    async def prepare(self, settings: AgentEval | None) -> Engine | None:
         """Return an engine with the models that the settings name: the one there is, or a new one.
 
         Raises `ModelError`. Only `adopt` changes anything; hand an engine that is not adopted to `discard`.
@@ -88,7 +87,7 @@ class Judges:
             return None
         if self._settings is not None and same_engine(self._settings, settings):
             return self._engine
-        return await self._started(settings, logs)
+        return await self._started(settings)
 
     async def discard(self, engine: Engine | None) -> None:
         """Close an engine that was prepared, and is not adopted after all."""
@@ -167,11 +166,11 @@ class Judges:
                 await asyncio.sleep(_LOOK_EVERY)
             await self._close(engine, _LAST_SECONDS)
 
-    async def _started(self, settings: AgentEval, logs: LogsTelemetry) -> Engine:
+    async def _started(self, settings: AgentEval) -> Engine:
         def observe(name: str, seconds: float) -> None:
             self.answers.observe_duration(evaluator_info(engine.evaluators[name]), seconds)
 
-        engine = make_engine(settings, logs, observe, self._ended)
+        engine = make_engine(settings, observe, self._ended)
         await engine.start()
         return engine
 

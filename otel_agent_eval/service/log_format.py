@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import os
 import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -58,7 +57,6 @@ def _printable(text: str) -> str:
 def set_up(level: Literal["debug", "info", "warn", "error"], encoding: Literal["console", "json"]) -> None:
     """Send the process's log to standard error in this form; handlers that write to no stream stay."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(lambda record: record.process == os.getpid())  # a model worker has written its own
     handler.setFormatter(JsonFormatter() if encoding == "json" else ConsoleFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler, *(h for h in root.handlers if not isinstance(h, logging.StreamHandler))]

@@ -13,7 +13,10 @@ from otel_agent_eval.models.runtime import ModelError
 
 
 class Echo:
-    """Scores 1; obeys orders in the answer. Of "steps" it takes twenty, of ten milliseconds each."""
+    """Scores 1; obeys orders in the answer. Of "steps" it takes twenty, of ten milliseconds each.
+
+    "tell" logs at each level, "tell and die" dies after that, "tell later" logs after it has answered.
+    """
 
     name = "echo"
     version = "test/echo@1"
@@ -33,7 +36,11 @@ class Echo:
         return self.evaluate(batch)
 
     def _judge(self, order: str) -> Evaluation:
-        if order == "die":
+        if order in {"tell", "tell and die"}:
+            _tell(order)
+        if order == "tell later":
+            threading.Timer(0.1, _tell_and_note, ["later"]).start()
+        if order in {"die", "tell and die"}:
             os._exit(13)
         if order == "raise":
             raise ValueError("a message that may quote the answer")
@@ -48,6 +55,16 @@ class Echo:
             time.sleep(0.5)
         where = f"{os.getpid()}/{threading.current_thread().name}"
         return Scored(score=1.0, label=Label.PASS, threshold=0.5, evidence={"where": (where,)})
+
+
+def _tell(message: str) -> None:
+    for level in (logging.DEBUG, logging.INFO, logging.ERROR):
+        logging.getLogger("echo").log(level, message)
+
+
+def _tell_and_note(message: str) -> None:
+    _tell(message)
+    Path(os.environ["TOLD"]).touch()
 
 
 def load_echo() -> list[Evaluator]:

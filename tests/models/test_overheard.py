@@ -1,12 +1,16 @@
 """What a model worker logs is in the log of its parent, without what exceptions say."""
 
+import asyncio
 import logging
 import os
+from pathlib import Path
 
 import pytest
-from model_workers import load_and_tell
+from model_workers import load_and_tell, load_echo
+from support.processes import wait_until
 
 from otel_agent_eval.evaluation import Interaction
+from otel_agent_eval.models.child import Child
 from otel_agent_eval.models.process_worker import ProcessWorker
 from otel_agent_eval.models.runtime import ModelError
 
@@ -42,3 +46,50 @@ async def test_what_it_said_before_it_gave_up_is_there_and_nothing_below_the_lev
     with pytest.raises(ModelError, match="damaged"):
         await ProcessWorker(load_and_tell).start()
     assert [record.process != os.getpid() for record in caplog.records if record.message == "it broke"] == [True]
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
+    return [(record.levelno, record.message) for record in caplog.records if record.name == "echo"]
+
+
+async def test_what_it_says_last_before_it_dies_is_there(caplog: pytest.LogCaptureFixture) -> None:
+    worker = ProcessWorker(load_echo)
+    await worker.start()
+    await worker.submit("echo", [Interaction(answer="tell and die")])
+    await worker.close()
+    assert told(caplog) == [(logging.ERROR, "tell and die")]
+
+
+def test_what_it_says_while_nothing_is_asked_of_it_is_there_at_its_end(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TOLD", str(tmp_path / "told"))
+    child = Child(load_echo)
+    child.wait_loaded()
+    child.obey(("echo", (Interaction(answer="tell later"),)))
+    wait_until((tmp_path / "told").exists, 30, "a line that comes later")
+    child.end()
+    assert child.exit_code == 0
+    assert told(caplog) == [(logging.ERROR, "later")]
+
+
+async def test_it_logs_at_the_level_of_its_parent_as_it_is_now(caplog: pytest.LogCaptureFixture) -> None:
+    worker = ProcessWorker(load_echo)
+    await worker.start()
+    for level in (logging.CRITICAL, logging.INFO, logging.ERROR, logging.DEBUG):
+        caplog.set_level(level)
+        await worker.submit("echo", [Interaction(answer="tell")])
+    await worker.close()
+    levels = [level for level, _ in told(caplog)]
+    assert levels == [logging.INFO, logging.ERROR, logging.ERROR, logging.DEBUG, logging.INFO, logging.ERROR]
+
+
+def test_nothing_is_said_twice_on_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    async def judge() -> None:
+        worker = ProcessWorker(load_and_tell)
+        await worker.start()
+        await worker.submit("echo", [Interaction(answer="tell")])
+        await worker.close()
+
+    asyncio.run(judge())
+    assert capfd.readouterr().err == ""  # the parent says it, in its form
