@@ -116,7 +116,10 @@ async def test_made_up_names_take_no_memory_and_wipe_out_no_debt() -> None:
         shares.enter(job(f"service-{number}"))
         shares.enter(job("loud"))
         assert max(len(shares._due), len(shares._seen)) <= 4096
-    assert services(shares.in_turn([entered(shares, "loud", 1), entered(shares, "b", 2)])) == "bloud"
+    forgotten, loud, last = (entered(shares, name) for name in ("b", "loud", "service-4499"))
+    assert [forgotten.share, loud.share, last.share] == ["", "loud", ""]
+    assert services(shares.in_turn([loud, forgotten])) == "bloud"
+    assert {"loud", "service-4499"} <= shares._seen.keys()
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(200, 5000)), max_size=30))
