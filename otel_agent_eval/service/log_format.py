@@ -7,16 +7,13 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from otel_agent_eval.log_records import extras, place
+from otel_agent_eval.log_records import exception_type, extras, place
 
 _log = logging.getLogger(__name__)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    fields = extras(record)
-    if record.exc_info and record.exc_info[0] is not None:
-        fields["error.type"] = record.exc_info[0].__name__
-    return fields
+    return {**extras(record), **exception_type(record), **place(record)}
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -35,8 +32,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **_fields(record),
         }
-        text = json.dumps(line | place(record), default=str, ensure_ascii=False)
-        return text if text.isprintable() else json.dumps(line | place(record), default=str)
+        text = json.dumps(line, default=str, ensure_ascii=False)
+        return text if text.isprintable() else json.dumps(line, default=str)
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -44,8 +41,7 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Format the record; of an exception only type and place are kept: its message can quote content."""
-        found = _fields(record) | place(record)
-        fields = "".join(f" {key}={_printable(str(value))}" for key, value in found.items())
+        fields = "".join(f" {key}={_printable(str(value))}" for key, value in _fields(record).items())
         return f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}{fields}"
 
 

@@ -43,6 +43,6 @@ async def test_what_a_task_or_callback_broke_with_is_its_type_and_place(caplog: 
     del broken
     gc.collect()
     lines = [JsonFormatter().format(record) for record in caplog.records]
-    assert sorted(json.loads(line)["error.type"] for line in lines) == ["KeyError", "ValueError"]
+    assert sorted(json.loads(line)["exception.type"] for line in lines) == ["KeyError", "ValueError"]
     assert all(json.loads(line)["at"].startswith("test_log_lines.py:") for line in lines)
     assert "Xanadu" not in str(lines)

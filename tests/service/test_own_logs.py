@@ -1,6 +1,7 @@
 """The gateway's own log over OTLP: all of it, without content, never round in circles, and in nobody's way."""
 
 import asyncio
+import json
 import logging
 import signal
 import threading
@@ -26,6 +27,7 @@ from otel_agent_eval import __version__
 from otel_agent_eval.config import ConfigError
 from otel_agent_eval.config.load import loads
 from otel_agent_eval.config.service import Telemetry
+from otel_agent_eval.service.log_format import JsonFormatter
 from otel_agent_eval.service.own_logs import OwnLogs
 from otel_agent_eval.service.reload import ReloadError
 from otel_agent_eval.signals import Signal
@@ -202,7 +204,9 @@ def attached(handler: logging.Handler) -> Iterator[logging.Logger]:
         logger.removeHandler(handler)
 
 
-async def test_an_exception_is_its_type_and_place_and_fields_keep_their_types(otlp_sink: OtlpSink) -> None:
+async def test_an_exception_is_its_type_and_place_and_fields_keep_their_types(
+    otlp_sink: OtlpSink, caplog: pytest.LogCaptureFixture
+) -> None:
     handler = OwnLogs(Telemetry.model_validate({"logs": {"processors": to(otlp_sink.http_endpoint)}}))
     handler.telemetry.start()
     with attached(handler) as logger:
@@ -216,6 +220,8 @@ async def test_an_exception_is_its_type_and_place_and_fields_keep_their_types(ot
     (scope, broke), (_, worse), (_, least) = scoped(otlp_sink)
     assert scope == "test.own.logs"
     found = fields(broke.attributes)
+    shown = json.loads(JsonFormatter().format(next(each for each in caplog.records if each.message == "it broke")))
+    assert (found["exception.type"], found["at"]) == (shown["exception.type"], shown["at"])
     assert str(found.pop("at")).startswith("_common.py:")
     assert found == {
         "exception.type": "zoneinfo._common.ZoneInfoNotFoundError",
