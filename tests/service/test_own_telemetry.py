@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from live_gateway import arrived
@@ -12,6 +13,8 @@ from support.otlp_sink import UNAVAILABLE, Answer, OtlpSink
 from support.processes import free_port
 
 from otel_agent_eval.config.own_telemetry import OwnProcessor
+from otel_agent_eval.seldom import Seldom
+from otel_agent_eval.service import own_telemetry
 from otel_agent_eval.service.own_telemetry import OwnTelemetry
 from otel_agent_eval.signals import Payload, Signal
 
@@ -64,6 +67,22 @@ async def test_what_a_backend_never_takes_is_dropped_and_said(
     assert len(otlp_sink.spans()) == 88
     (warning,) = (record for record in caplog.records if record.message == SAID)
     assert numbers(warning) == ("HTTP 400", 0, 512)
+
+
+async def test_what_was_dropped_once_is_said_once(
+    otlp_sink: OtlpSink, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_telemetry, "Seldom", partial(Seldom, every=0.0))  # not once a minute: each time
+    otlp_sink.answer(Answer(http=400), times=1)
+    own = telemetry(otlp_sink.http_endpoint)
+    own.add(span())
+    own.start()
+    await asyncio.to_thread(otlp_sink.wait_requests, 1)
+    for count in range(1, 4):
+        own.add(span())
+        await arrived(otlp_sink, Signal.TRACES, count)
+    await own.stop()
+    assert [numbers(record) for record in caplog.records if record.message == SAID] == [("HTTP 400", 0, 1)]
 
 
 async def test_a_dead_endpoint_bounds_what_waits_and_holds_up_no_other(

@@ -180,6 +180,46 @@ def test_the_log_is_json_and_holds_no_content(otlp_sink: OtlpSink, tmp_path: Pat
     assert not any(secret in gateway.log.read_text() for secret in secrets)
 
 
+CARELESS = """
+import asyncio
+
+class Careless:
+    def __init__(self, name, settings):
+        self.name, self.signals = name, frozenset(["traces"])
+
+    async def export(self, payload):
+        asyncio.create_task(self.break_on(payload.body))
+        return 0
+
+    async def break_on(self, body):
+        raise ValueError(body)
+
+    async def close(self):
+        pass
+"""
+
+
+def test_what_a_plug_in_breaks_with_where_nobody_waits_is_logged_without_content(tmp_path: Path) -> None:
+    info = tmp_path / "site" / "careless-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: careless\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[otel_agent_eval.exporters]\ncareless = careless_plugin:Careless\n")
+    (tmp_path / "site" / "careless_plugin.py").write_text(CARELESS)
+    config = configuration({"careless": {}}, {"evaluators": {"rudeness": {}}})
+    config["service"]["pipelines"] = {"traces": config["service"]["pipelines"]["traces"]}
+    gateway = Process(config, tmp_path)
+    try:
+        gateway.ready()
+        assert gateway.send(traces(answer("Xanadu"))) == 200
+        gateway.popen.terminate()
+        assert gateway.popen.wait(20) == 0
+    finally:
+        gateway.end()
+    (broke,) = (record for record in gateway.records() if record["level"] == "error")
+    assert (broke["exception.type"], broke["at"].split(":")[0]) == ("ValueError", "careless_plugin.py")
+    assert "Xanadu" not in gateway.log.read_text()
+
+
 def test_load_while_it_stops_is_delivered_or_still_with_the_sender(otlp_sink: OtlpSink, tmp_path: Path) -> None:
     acknowledged: list[bytes] = []
     with process(otlp_sink, tmp_path) as gateway:
