@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from otel_agent_eval.signals import Payload
 
 _SUFFIX = ".letter"
 _TELL_AGAIN_AFTER = 3600.0  # seconds; what cannot be read is met each second while it is to be sent again
+_SETTLED = 2.0  # seconds, in which a folder may change once more without another time of its last change
+_ROOM = 16  # this part of the limit is made room when it is reached, so that not each letter looks for the oldest
 
 _log = logging.getLogger(__name__)
 
@@ -79,15 +82,19 @@ class DeadLetters:
         self._clock = clock
         self._unreadable = unreadable or LogSeldom()
         self._numbers = itertools.count()
+        self._counted: dict[Path, tuple[tuple[int, int], int]] = {}
+        self._sizes: dict[Path, int] = {}  # at most: what is sent again meanwhile is taken off by the next purge
+        self._purging = threading.Lock()
 
     def park(self, destination: str, payload: Payload, reason: str) -> None:
         """Keep a request, with the reason why it was not taken."""
         record = Record(sequence=0, payload=payload, readers=(destination,), time=self._clock(), reason=reason)
         parent = self._made(self._folder.dead(destination))
         name = f"{time.time_ns():020d}-{os.getpid()}-{next(self._numbers)}{_SUFFIX}"
-        write_whole(parent / name, b"".join(encode(record)))
+        content = b"".join(encode(record))
+        write_whole(parent / name, content)
         with contextlib.suppress(OSError):  # it is kept; what cannot be deleted is told when all are looked through
-            self._purge(destination, parent)
+            self._grown(destination, parent, len(content))
 
     def destinations(self) -> list[str]:
         """Return for whom something is or was parked, or is to be sent again."""
@@ -101,11 +108,11 @@ class DeadLetters:
 
     def count(self, destination: str) -> int:
         """Return how many requests are parked for a destination."""
-        return len(self._files(self._folder.dead(destination)))
+        return self._count(self._folder.dead(destination))
 
     def count_returning(self, destination: str) -> int:
         """Return how many requests are to be sent to a destination again."""
-        return len(self._files(self._folder.resend(destination)))
+        return self._count(self._folder.resend(destination))
 
     def letters(self, destination: str) -> Iterator[Letter]:
         """Yield what is parked for a destination, the oldest first."""
@@ -114,7 +121,9 @@ class DeadLetters:
     def returning(self, destination: str) -> Iterator[Letter]:
         """Yield what is to be sent to a destination again; delete each file once the request is in the queue."""
         folder = self._folder.resend(destination)
-        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):  # it could not be deleted: no end of sending
+        if not self._count(folder):
+            return
+        if not os.access(folder, os.W_OK | os.X_OK):  # it could not be deleted: no end of sending
             self._unreadable(folder, "the folder cannot be written")
             return
         yield from self._letters(folder)
@@ -143,17 +152,47 @@ class DeadLetters:
         """Delete what is too old or too much, of destinations that nobody knows any more, too."""
         for destination in self.destinations():
             for folder in (self._folder.dead(destination), self._folder.resend(destination)):
+                with self._purging:
+                    self._purge(destination, folder)
+
+    def _count(self, folder: Path) -> int:
+        """Count letters. They are listed only where the folder has changed: this is asked each second."""
+        try:
+            stat = folder.stat()
+            changed = (stat.st_ino, stat.st_ctime_ns)
+            before, count = self._counted.get(folder, ((0, 0), 0))
+            if before != changed:
+                settled = self._clock() - stat.st_ctime >= _SETTLED
+                count = len(_names(folder))
+                if settled:
+                    self._counted[folder] = changed, count
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            self._unreadable(folder, error.strerror or "")
+            return 0
+        return count
+
+    def _grown(self, destination: str, folder: Path, size: int) -> None:
+        """Note that a letter was parked; make room where they are too much with it."""
+        with self._purging:
+            if folder in self._sizes and self._sizes[folder] + size <= self._limits.size:
+                self._sizes[folder] += size
+            else:
                 self._purge(destination, folder)
 
     def _purge(self, destination: str, folder: Path) -> None:
         files = sorted(_stats(self._files(folder)), key=lambda entry: entry[1].st_mtime)
-        size = sum(stat.st_size for _, stat in files)
+        size, most = sum(stat.st_size for _, stat in files), self._limits.size
+        if size > most:
+            most = min(most, max(most - most // _ROOM, files[-1][1].st_size))
         for file, stat in files:
-            if size <= self._limits.size and self._clock() - stat.st_mtime <= self._limits.max_age:
+            if size <= most and self._clock() - stat.st_mtime <= self._limits.max_age:
                 break
             file.unlink(missing_ok=True)
             size -= stat.st_size
             _log.error("a dead letter was deleted", extra={"destination": destination, "bytes": stat.st_size})
+        self._sizes[folder] = size
 
     def _made(self, folder: Path) -> Path:
         """Make a folder that belongs to whom the queue belongs to: root may ask that something be sent again."""
@@ -186,12 +225,16 @@ class DeadLetters:
 
     def _files(self, folder: Path) -> list[Path]:
         try:
-            return sorted(file for file in folder.iterdir() if file.suffix == _SUFFIX)
+            return [folder / name for name in sorted(_names(folder))]
         except FileNotFoundError:
             return []
         except OSError as error:
             self._unreadable(folder, error.strerror or "")
             return []
+
+
+def _names(folder: Path) -> list[str]:
+    return [name for name in os.listdir(folder) if name.endswith(_SUFFIX)]  # noqa: PTH208 (no path for each to count)
 
 
 def _stats(files: list[Path]) -> list[tuple[Path, os.stat_result]]:

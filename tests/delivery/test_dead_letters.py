@@ -48,6 +48,79 @@ def test_the_oldest_go_when_they_are_too_many_or_too_old(tmp_path: Path, caplog:
     assert letters.count(NAME) == 0
 
 
+def listings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Return the list to which each listing of a folder adds its path from now on."""
+    listed, listdir = list[Path](), os.listdir
+    monkeypatch.setattr("os.listdir", lambda path: (listed.append(path), listdir(path))[1])
+    return listed
+
+
+def test_letters_are_listed_to_be_counted_only_where_their_folder_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = DeadLetters(Folder(tmp_path), clock=lambda: time.time() + 10)
+    for number in range(3):
+        letters.park(NAME, payload(number), "HTTP 400")
+    listed = listings(monkeypatch)
+    assert [(letters.count(NAME), letters.count_returning(NAME)) for _ in range(10)] == [(3, 0)] * 10
+    assert len(listed) == 1
+    DeadLetters(Folder(tmp_path)).resend(NAME, NAME)  # the command line
+    listed.clear()
+    assert [(letters.count(NAME), letters.count_returning(NAME)) for _ in range(10)] == [(0, 3)] * 10
+    assert len(listed) == 2
+
+
+def test_what_others_do_is_noticed_where_times_are_kept_in_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = Path.stat
+
+    def coarse(path: Path) -> os.stat_result:
+        found = stat(path)
+        return os.stat_result(tuple(found), {"st_ctime_ns": int(found.st_ctime) * 10**9})
+
+    letters, others = (DeadLetters(Folder(tmp_path)) for _ in range(2))
+    counted = []
+    for number in range(20):
+        others.park(NAME, payload(number), "HTTP 400")
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "stat", coarse)
+            counted.append(letters.count(NAME))
+    assert counted == list(range(1, 21))
+
+
+def test_parking_seldom_looks_at_what_is_parked_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    letters = DeadLetters(Folder(tmp_path), LetterLimits(size=100_000))
+    listed = listings(monkeypatch)
+    for number in range(1_000):
+        letters.park(NAME, payload(number), "HTTP 400")
+    kept = [letter.record.payload.items for letter in letters.letters(NAME)]
+    assert kept == list(range(1_000 - len(kept), 1_000))
+    assert 90_000 < sum(file.stat().st_size for file in tmp_path.rglob("*.letter")) <= 100_000
+    assert 2 < len(listed) < 100
+
+
+def test_no_letter_is_deleted_for_others_that_are_sent_again(tmp_path: Path) -> None:
+    letters = DeadLetters(Folder(tmp_path), LetterLimits(size=5_000))
+    for number in range(6):
+        letters.park(NAME, payload(number, 1_000), "HTTP 400")
+        if number == 2:
+            letters.resend(NAME, NAME)
+    assert (letters.count(NAME), letters.count_returning(NAME)) == (3, 3)
+
+
+def test_a_letter_as_large_as_the_limit_is_kept(tmp_path: Path) -> None:
+    letters = DeadLetters(Folder(tmp_path))
+    letters.park("probe", payload(1), "HTTP 400")
+    size = next(letters.letters("probe")).file.stat().st_size
+    letters = DeadLetters(
+        Folder(tmp_path), LetterLimits(size=size + 10)
+    )  # the time that it bears is not always as long
+    for number in (7, 8):
+        letters.park("prob2", payload(number), "HTTP 400")
+        assert [letter.record.payload.items for letter in letters.letters("prob2")] == [number]
+
+
 def test_letter_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     letters = DeadLetters(Folder(tmp_path))
     letters.park(NAME, payload(1), "HTTP 400")
