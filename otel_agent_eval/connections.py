@@ -21,8 +21,8 @@ class ConnectionLimits:
     than SDKs wait between spans (5 s) and between metrics (60 s), so that they do not write into a connection that is
     being closed. `unread_bytes` are of all answers that wait to be read; beyond, who reads slowest is closed.
 
-    With `make_room` a connection that is one too many takes the place of the one that said nothing for longest, so that
-    who comes and goes is let in beside those who only stay. Otherwise it is closed itself.
+    With `make_room` a connection that is one too many takes the place of another, so that who comes and goes is let in
+    beside those who stay, however busy they are. Otherwise it is closed itself.
     """
 
     connections: int = 4096
@@ -47,6 +47,10 @@ def client_of(address: str) -> str:
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return str(ipaddress.IPv6Network((parsed, 64), strict=False))
+
+
+_NEW = 1.0
+"""Seconds in which a connection makes no room for others before it had an answer: a probe's needs no longer."""
 
 
 class ConnectionBook:
@@ -97,17 +101,18 @@ class ConnectionBook:
             total -= size
 
     def _end_one(self, client: str | None) -> bool:
-        """End the connection, of a client or of all, that said nothing for longest, but for those being answered."""
-        quiet = [
-            one
-            for one in self._open
-            if client in (None, one.client) and (one.unread_since is not None or not one.answering)
-        ]
-        if not quiet:
+        """End the connection, of a client or of all, that has the weakest claim to its place; return whether one has.
+
+        Those being answered come after the others: they are soon through. But some never are, for they always ask
+        again; so they come before those that were not answered yet.
+        """
+        now = asyncio.get_running_loop().time()
+        ones = [one for one in self._open if client in (None, one.client)]
+        if not ones:
             return False
-        quietest = min(quiet, key=lambda one: one.heard)
-        self.leave(quietest, quietest.client)
-        quietest.abort()
+        weakest = min(ones, key=lambda one: (one.is_new(now), one.is_busy, one.heard))
+        self.leave(weakest, weakest.client)
+        weakest.abort()
         return True
 
     def close_slow(self, now: float) -> None:
@@ -135,6 +140,8 @@ class GuardedProtocol(asyncio.Protocol):
         self.waits_since: float | None = None
         self.unread_since: float | None = None
         self.heard = 0.0
+        self._since = 0.0
+        self._first: Any = None  # uvicorn's cycle of the first request
         self._inner = inner
         self._book = book
         self._transport: asyncio.Transport | None = None
@@ -148,7 +155,7 @@ class GuardedProtocol(asyncio.Protocol):
             transport.abort()
             return
         self._transport = transport
-        self.waits_since = self.heard = asyncio.get_running_loop().time()
+        self.waits_since = self.heard = self._since = asyncio.get_running_loop().time()
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -157,6 +164,7 @@ class GuardedProtocol(asyncio.Protocol):
             return
         self.heard = asyncio.get_running_loop().time()
         self._inner.data_received(data)
+        self._first = self._first or self._inner.cycle
         if self.answering:
             self.waits_since = None
         elif self.waits_since is None:
@@ -189,6 +197,15 @@ class GuardedProtocol(asyncio.Protocol):
         """Whether an answer is being made, or waits for the ones before it to be read."""
         cycle = self._inner.cycle
         return cycle is not None and not cycle.response_complete
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is being made that the client is ready to read."""
+        return self.answering and self.unread_since is None
+
+    def is_new(self, now: float) -> bool:
+        """Whether the connection is young and had no answer yet."""
+        return now - self._since < _NEW and (self._first is None or not self._first.response_complete)
 
     def unread_bytes(self) -> int:
         """Return how much of answers waits for the client to read."""

@@ -11,6 +11,7 @@ from receivers.test_hostile_connections import connected, end_of
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 
+from otel_agent_eval import connections
 from otel_agent_eval.asgi import AsgiServer
 from otel_agent_eval.connections import ConnectionLimits
 from otel_agent_eval.service.admin import LIMITS, admin_app
@@ -76,34 +77,120 @@ async def test_a_probe_takes_the_place_of_who_said_nothing_for_longest(
             await stack.enter_async_context(connected(server.endpoint, sources[number % len(sources)]))
             for number in range(3)
         ]
-        for connection in (silent[0], silent[2], silent[1]):
+        for connection in (silent[2], silent[0], silent[1]):
             await asyncio.sleep(0.05)
             ask(connection, "/healthz")
             await connection[0].readuntil(b"ok\n")
         assert await probe(server.endpoint) == "HTTP/1.1 200 OK"
-        assert await closed(silent) == [True, False, False]
+        assert await closed(silent) == [False, False, True]
         assert await probe(server.endpoint) == "HTTP/1.1 200 OK"  # in the place of the first probe
-        assert await closed(silent) == [True, False, False]
+        assert await closed(silent) == [False, False, True]
 
 
-async def test_who_is_being_answered_keeps_its_place() -> None:
+async def test_of_a_client_that_has_too_many_one_of_its_own_is_ended() -> None:
+    limits = ConnectionLimits(connections_per_client=2, make_room=True)
+    async with serving(pages(), limits) as server, contextlib.AsyncExitStack() as stack:
+        sources = ("127.0.0.2", "127.0.0.1", "127.0.0.1")
+        made = [await stack.enter_async_context(connected(server.endpoint, source)) for source in sources]
+        await answered(*made)
+        assert await probe(server.endpoint) == "HTTP/1.1 200 OK"
+        assert await closed(made) == [False, True, False]
+
+
+async def answered(*connections: Connection) -> None:
+    for connection in connections:
+        ask(connection, "/healthz")
+        await asyncio.wait_for(connection[0].readuntil(b"ok\n"), 10)
+
+
+def slow_and_large(goes_on: asyncio.Event) -> Any:
+    """Make an application whose `/slow` waits, and whose `/large` takes a while to be read."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/slow":
+            await goes_on.wait()
+        said = "x" * PAGE if scope["path"] == "/large" else "ok\n"
+        await PlainTextResponse(said)(scope, receive, send)
+
+    return app
+
+
+async def test_who_is_being_answered_makes_room_after_all_others() -> None:
     goes_on = asyncio.Event()
-
-    async def waits(scope: Any, receive: Any, send: Any) -> None:
-        await goes_on.wait()
-        await PlainTextResponse("late")(scope, receive, send)
-
-    limits = ConnectionLimits(connections=2, make_room=True)
-    async with serving(waits, limits) as server, contextlib.AsyncExitStack() as stack:
-        served = [await stack.enter_async_context(connected(server.endpoint)) for _ in range(2)]
-        for connection in served:
-            ask(connection)
-        await asyncio.sleep(0.3)
-        refused = await stack.enter_async_context(connected(server.endpoint))
-        assert await closed([refused]) == [True]
+    limits = ConnectionLimits(connections=3, make_room=True)
+    async with serving(slow_and_large(goes_on), limits) as server, contextlib.AsyncExitStack() as stack:
+        made = [await stack.enter_async_context(connected(server.endpoint)) for _ in range(3)]
+        first, second, silent = made
+        await answered(*made)
+        ask(first, "/slow")
+        await asyncio.sleep(0.1)
+        ask(second, "/slow")
+        await asyncio.sleep(0.1)
+        await answered(silent)
+        last = await stack.enter_async_context(connected(server.endpoint))
+        await answered(last)
+        assert await closed(made) == [False, False, True]
+        ask(last, "/slow")
+        await asyncio.sleep(0.1)
+        assert await probe(server.endpoint) == "HTTP/1.1 200 OK"  # though all are being answered
+        assert await closed([*made, last]) == [True, False, True, False]
         goes_on.set()
-        for reader, _ in served:
-            assert (await asyncio.wait_for(reader.readuntil(b"late"), 10)).startswith(b"HTTP/1.1 200 ")
+        for reader, _ in (second, last):
+            assert (await asyncio.wait_for(reader.readuntil(b"ok\n"), 10)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_who_does_not_read_its_answer_makes_room_before_who_waits_for_one() -> None:
+    goes_on = asyncio.Event()
+    limits = ConnectionLimits(connections=2, make_room=True)
+    async with serving(slow_and_large(goes_on), limits) as server, contextlib.AsyncExitStack() as stack:
+        waits, deaf = made = [await stack.enter_async_context(connected(server.endpoint)) for _ in range(2)]
+        await answered(*made)
+        ask(waits, "/slow")
+        await asyncio.sleep(0.1)
+        deaf[1].transport.pause_reading()  # type: ignore[attr-defined]  # of a TCP connection
+        ask(deaf, "/large", times=2)
+        await asyncio.sleep(0.3)
+        assert await probe(server.endpoint) == "HTTP/1.1 200 OK"
+        deaf[1].transport.resume_reading()  # type: ignore[attr-defined]
+        assert await closed(made) == [False, True]
+
+
+@pytest.mark.parametrize("new", [True, False])
+async def test_who_has_just_come_has_a_moment_to_ask(new: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else of busy connections each that comes back would end the probe that has not asked yet."""
+    monkeypatch.setattr(connections, "_NEW", 60.0 if new else 0.2)
+    limits = ConnectionLimits(connections=2, make_room=True)
+    async with serving(slow_and_large(asyncio.Event()), limits) as server, contextlib.AsyncExitStack() as stack:
+        made = [await stack.enter_async_context(connected(server.endpoint)) for _ in range(2)]
+        await answered(made[0])
+        ask(made[0], "/slow")
+        await asyncio.sleep(0.3)
+        assert await probe(server.endpoint) == "HTTP/1.1 200 OK"
+        assert await closed(made) == [new, not new]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics"])
+async def test_probes_get_in_beside_connections_that_ask_without_end(path: str) -> None:
+    async def page(_: str) -> tuple[bytes, str]:
+        return b"page\n", "text/plain"
+
+    async def ask_for_ever(endpoint: str) -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                async with connected(endpoint) as (reader, writer):
+                    ask((reader, writer), path, times=100)
+                    while await reader.read(1 << 10):
+                        ask((reader, writer), path, times=10)
+
+    async with serving(pages(page)) as server:
+        busy = [asyncio.create_task(ask_for_ever(server.endpoint)) for _ in range(16)]
+        await asyncio.sleep(0.5)
+        try:
+            assert [await probe(server.endpoint) for _ in range(10)] == ["HTTP/1.1 200 OK"] * 10
+        finally:
+            for one in busy:
+                one.cancel()
+            await asyncio.wait(busy)
 
 
 @pytest.mark.parametrize("asked", [1, 3], ids=["once", "and again before it reads"])
@@ -129,6 +216,20 @@ async def test_answers_that_nobody_reads_are_bounded_altogether(asked: int) -> N
         for _, writer in deaf:
             writer.transport.resume_reading()  # type: ignore[attr-defined]
         assert sum(await closed(deaf)) == 12
+
+
+async def test_no_more_readers_are_ended_than_are_too_many() -> None:
+    limits = ConnectionLimits(unread_bytes=2 * PAGE)
+    async with serving(pages(), limits) as server, contextlib.AsyncExitStack() as stack:
+        assert server._server is not None
+        book = server._server._book
+        for number in range(1, 13):
+            deaf = await stack.enter_async_context(connected(server.endpoint))
+            deaf[1].transport.pause_reading()  # type: ignore[attr-defined]
+            ask(deaf)
+            await asyncio.sleep(0.1)
+            assert len([one for one in book._open if one.unread_since is not None]) >= min(number, 2)
+        assert len(book._open) < 12
 
 
 async def test_probes_get_in_beside_hundreds_of_deaf_readers_at_the_same_address() -> None:
