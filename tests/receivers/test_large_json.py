@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otel_agent_eval.receivers.errors import Rejection, Undecodable
+from otel_agent_eval.receivers.bulk import BulkLimits
+from otel_agent_eval.receivers.errors import Rejection, TooMany, Undecodable
 from otel_agent_eval.receivers.intake import Intake, Transport
 from otel_agent_eval.receivers.large_json import LARGE_JSON_BYTES, LargeJson
 from otel_agent_eval.signals import ExportRequest, Payload, Signal
@@ -81,3 +82,14 @@ async def test_sender_keeps_what_was_lost_with_its_process() -> None:
     await intake.take(Signal.TRACES, Transport.HTTP, LARGE, (), json=True)
     assert [payload.items for payload in taken] == [len(SPANS)]
     assert not set(begun) & set(children())
+
+
+async def test_what_holds_too_much_is_refused_before_anything_decodes_it() -> None:
+    async def sink(_: Payload, __: ExportRequest) -> None:
+        pytest.fail("taken")
+
+    before = children()
+    intake = Intake(sink, bulk=BulkLimits(objects=len(SPANS)))
+    with pytest.raises(TooMany):
+        await intake.take(Signal.TRACES, Transport.HTTP, LARGE, (), json=True)
+    assert children() == before
