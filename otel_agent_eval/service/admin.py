@@ -31,9 +31,9 @@ def admin_app(
 
     `not_ready` says why the gateway takes no telemetry, `""` when it does; `metrics` takes an `Accept` header and gives
     the page and its content type, None while there is none yet; `find` takes a trace or span id, as `clean_id` gives.
-    Pages that can be large are made one at a time.
+    Pages that can be large are made one at a time, and ids looked for one at a time: Prometheus waits for no search.
     """
-    making = asyncio.Lock()
+    making, searching = asyncio.Lock(), asyncio.Lock()
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -55,7 +55,7 @@ def admin_app(
     async def status_page(request: Request) -> Response:
         asked = request.query_params.get("id", "")
         found, mistake = None, ""
-        async with making:
+        async with searching:
             if await request.is_disconnected():
                 return Response(status_code=503)
             try:

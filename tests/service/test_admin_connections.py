@@ -15,6 +15,7 @@ from otel_agent_eval import connections
 from otel_agent_eval.asgi import AsgiServer
 from otel_agent_eval.connections import ConnectionLimits
 from otel_agent_eval.service.admin import LIMITS, admin_app
+from otel_agent_eval.service.whereabouts import Whereabouts
 
 PAGE = 16 << 20
 """Bytes: much more than a system takes of what nobody reads."""
@@ -24,6 +25,10 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 async def large(_: str) -> tuple[bytes, str]:
     return b"x" * PAGE, "text/plain"
+
+
+async def page(_: str) -> tuple[bytes, str]:
+    return b"page\n", "text/plain"
 
 
 def pages(metrics: Metrics = large) -> Starlette:
@@ -171,9 +176,6 @@ async def test_who_has_just_come_has_a_moment_to_ask(new: bool, monkeypatch: pyt
 
 @pytest.mark.parametrize("path", ["/healthz", "/metrics"])
 async def test_probes_get_in_beside_connections_that_ask_without_end(path: str) -> None:
-    async def page(_: str) -> tuple[bytes, str]:
-        return b"page\n", "text/plain"
-
     async def ask_for_ever(endpoint: str) -> None:
         while True:
             with contextlib.suppress(OSError):
@@ -272,3 +274,24 @@ async def test_large_pages_are_made_one_at_a_time_and_for_nobody_who_has_gone() 
             await asyncio.wait_for(reader.readuntil(b"page\n"), 10)
         await asyncio.sleep(0.3)
     assert (most, made) == (1, 5)
+
+
+async def test_prometheus_does_not_wait_for_those_who_search() -> None:
+    searches = 0
+
+    async def search(_: str) -> Whereabouts:
+        nonlocal searches
+        searches += 1
+        await asyncio.Event().wait()
+        raise AssertionError("a search goes on until the server is stopped")
+
+    never: Any = None  # after a search no more is made
+    app = admin_app(lambda: "", page, never, search)
+    async with serving(app) as server, contextlib.AsyncExitStack() as stack:
+        for _ in range(3):
+            ask(await stack.enter_async_context(connected(server.endpoint)), f"/status?id={'ab' * 16}")
+        await asyncio.sleep(0.3)
+        async with connected(server.endpoint) as prometheus:
+            ask(prometheus)
+            await asyncio.wait_for(prometheus[0].readuntil(b"page\n"), 10)
+        assert searches == 1
