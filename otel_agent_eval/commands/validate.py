@@ -1,13 +1,14 @@
 """`otel-agent-eval validate`: is this configuration right, and what would it do?"""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from otel_agent_eval.commands.configuration import loaded
 from otel_agent_eval.config import AgentEval, Config
 from otel_agent_eval.config.memory_limiter import MemoryLimiter
+from otel_agent_eval.config.own_telemetry import OwnProcessor
 from otel_agent_eval.config.values import format_size
 from otel_agent_eval.service.memory import memory_of_machine
 from otel_agent_eval.signals import Signal
@@ -42,6 +43,16 @@ def _summary(config: Config) -> Iterator[str]:
     yield f"queue: {_queue(config)}"
     address = config.service.telemetry.metrics.address
     yield f"/metrics, /status, /healthz, /readyz: {address or 'off'}"
+    telemetry = config.service.telemetry
+    yield f"the gateway's own log: {', '.join(['standard error', *_own(telemetry.logs.processors, Signal.LOGS)])}"
+    yield f"the gateway's own traces: {', '.join(_own(telemetry.traces.processors, Signal.TRACES)) or 'off'}"
+
+
+def _own(processors: Iterable[OwnProcessor], signal: Signal) -> Iterator[str]:
+    """Yield where telemetry of the gateway's own goes."""
+    for processor in processors:
+        otlp = processor.batch.exporter.otlp
+        yield otlp.url(signal).partition("?")[0] if otlp.protocol != "grpc" else str(replace(otlp.endpoint, query=""))
 
 
 def _queue(config: Config) -> str:

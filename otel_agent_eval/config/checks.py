@@ -199,11 +199,14 @@ def _own_telemetry(service: Service, listeners: Mapping[Path, Address]) -> Itera
     telemetry = service.telemetry
     for signal, processors in (("logs", telemetry.logs.processors), ("traces", telemetry.traces.processors)):
         for number, processor in enumerate(processors):
-            endpoint = processor.batch.exporter.otlp.endpoint
+            here: Path = ("service", "telemetry", signal, "processors", number, "batch", "exporter", "otlp")
+            otlp = processor.batch.exporter.otlp
+            yield from _missing_files(otlp.tls, (*here, "tls"))
+            endpoint = otlp.endpoint
             own = next((path for path, listener in listeners.items() if _reaches(endpoint.address, listener)), None)
             if own is not None:
                 message = f"{endpoint} is this gateway itself ({path_text(own)}): its {signal} would tell of themselves"
-                yield ("service", "telemetry", signal, "processors", number, "batch", "exporter", "otlp"), message
+                yield here, message
 
 
 def _meet(one: Address, other: Address) -> bool:

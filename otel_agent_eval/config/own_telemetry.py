@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from otel_agent_eval.config.base import Settings
 from otel_agent_eval.config.exporters import Headers
+from otel_agent_eval.config.tls import ClientTls, of_grpc
 from otel_agent_eval.config.values import Destination, Fraction
 from otel_agent_eval.signals import Signal
 
@@ -20,11 +21,22 @@ class OwnOtlp(Settings):
     """URL; `/v1/traces` and so on is added for `http/protobuf` where it has no path."""
     headers: Headers = Field(default_factory=dict, repr=False)
     """Headers sent with each request."""
+    tls: ClientTls = ClientTls()
+    """TLS, used where the URL begins with `https://`."""
 
     @model_validator(mode="after")
     def _has_scheme(self) -> "OwnOtlp":
         if not self.endpoint.scheme:
             raise ValueError(f"expected a URL with its scheme: http://{self.endpoint} or https://{self.endpoint}")
+        return self
+
+    @model_validator(mode="after")
+    def _version(self) -> "OwnOtlp":
+        if self.protocol == "grpc":
+            try:
+                of_grpc(self.tls.min_version)
+            except ValueError as error:
+                raise ValueError(f"tls.min_version: {error}") from None
         return self
 
     def url(self, signal: Signal) -> str:

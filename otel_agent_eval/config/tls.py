@@ -14,7 +14,8 @@ def _text(value: Any) -> Any:  # noqa: ANN401 (whatever the file holds)
     return str(value) if isinstance(value, float) else value
 
 
-def _of_grpc(version: str) -> str:
+def of_grpc(version: str) -> str:
+    """Return a version that gRPC can be held to. Raises `ValueError` for others."""
     if version != "1.2":
         raise ValueError(
             f"Python's gRPC speaks TLS 1.2, too, and cannot be told otherwise for one address: use OTLP over HTTP or a"
@@ -24,7 +25,7 @@ def _of_grpc(version: str) -> str:
 
 
 TlsVersion = Annotated[Literal["1.2", "1.3"], BeforeValidator(_text)]
-GrpcTlsVersion = Annotated[TlsVersion, AfterValidator(_of_grpc)]
+GrpcTlsVersion = Annotated[TlsVersion, AfterValidator(of_grpc)]
 
 
 class ServerTls(Settings):

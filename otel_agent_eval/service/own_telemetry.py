@@ -18,6 +18,7 @@ from otel_agent_eval.config.service import Telemetry
 from otel_agent_eval.exporters import Exporter, otlp_grpc, otlp_http
 from otel_agent_eval.exporters.exporter import ExportError, Retryable
 from otel_agent_eval.seldom import Seldom
+from otel_agent_eval.service.edges import client_tls
 from otel_agent_eval.signals import Payload, Signal
 
 _EVERY: Final = 5.0
@@ -148,8 +149,8 @@ class _Outlet(Generic[_T]):
 
 
 def _exporter(otlp: OwnOtlp, signal: Signal) -> Exporter:
-    name = f"service.telemetry.{signal}"
+    name, tls = f"service.telemetry.{signal}", client_tls(otlp.tls)
     if otlp.protocol == "grpc":
-        insecure = otlp.endpoint.scheme == "http"
-        return otlp_grpc.OtlpGrpcExporter(name, str(otlp.endpoint.address), insecure=insecure, headers=otlp.headers)
-    return otlp_http.OtlpHttpExporter(name, {signal: otlp.url(signal)}, headers=otlp.headers)
+        address, insecure = str(otlp.endpoint.address), otlp.endpoint.scheme == "http"
+        return otlp_grpc.OtlpGrpcExporter(name, address, insecure=insecure, tls=tls, headers=otlp.headers)
+    return otlp_http.OtlpHttpExporter(name, {signal: otlp.url(signal)}, tls=tls, headers=otlp.headers)

@@ -81,6 +81,8 @@ def test_a_right_configuration_is_summarised_with_its_warnings(tmp_path: Path) -
         "  metrics: (only the gateway's own) -> otlphttp/prometheus (http://prometheus:9090/otlp/v1/metrics)",
         "  queue: /var/lib/otel-agent-eval/queue, 2GiB, fsync interval",
         "  /metrics, /status, /healthz, /readyz: 127.0.0.1:8888",
+        "  the gateway's own log: standard error",
+        "  the gateway's own traces: off",
     ]
     assert done.stderr == "c.yaml:8: exporters.console: no pipeline names it: it is not started (warning)\n"
 
@@ -102,6 +104,20 @@ def test_validate_shows_no_query_of_a_url() -> None:
     done = command("validate", OTEL_EXPORTER_OTLP_ENDPOINT="https://otlp.example/?key=hidden")
     assert "https://otlp.example" in done.stdout
     assert "hidden" not in done.stdout + done.stderr
+
+
+def test_validate_shows_where_log_and_traces_of_the_gateway_go(tmp_path: Path) -> None:
+    http = "[{batch: {exporter: {otlp: {endpoint: 'https://one.example?key=hidden'}}}}]"
+    grpc = "[{batch: {exporter: {otlp: {endpoint: 'https://two.example:4317', protocol: grpc}}}}]"
+    telemetry = f"  telemetry: {{logs: {{processors: {http}}}, traces: {{processors: {grpc}}}}}\n"
+    (tmp_path / "c.yaml").write_text(CONFIG + telemetry)
+
+    done = command("validate", "-c", "c.yaml", folder=tmp_path)
+
+    assert done.stdout.splitlines()[-2:] == [
+        "  the gateway's own log: standard error, https://one.example:443/v1/logs",
+        "  the gateway's own traces: https://two.example:4317",
+    ]
 
 
 def test_validate_alone_checks_the_environment() -> None:

@@ -35,8 +35,8 @@ from otel_agent_eval.signals import Signal
 UNSENT = "logs of the gateway's own cannot be sent"
 
 
-def to(*endpoints: str, protocol: str = "http/protobuf") -> list[dict[str, Any]]:
-    return [{"batch": {"exporter": {"otlp": {"endpoint": each, "protocol": protocol}}}} for each in endpoints]
+def to(*endpoints: str, protocol: str = "http/protobuf", **otlp: Any) -> list[dict[str, Any]]:
+    return [{"batch": {"exporter": {"otlp": {"endpoint": each, "protocol": protocol, **otlp}}}} for each in endpoints]
 
 
 @contextmanager
@@ -191,6 +191,23 @@ async def test_a_gateway_that_would_log_into_itself_is_refused(otlp_sink: OtlpSi
         live.config["service"]["telemetry"]["logs"]["processors"] = to(live.http)
         with pytest.raises(ConfigError, match="is this gateway itself"):
             loads(yaml.safe_dump(live.config), "test", {})
+
+
+@pytest.mark.parametrize("signal", ["logs", "traces"])
+@pytest.mark.parametrize(
+    ("tls", "message"),
+    [
+        ({"ca_file": "/no/such.pem"}, r"otlp\.tls\.ca_file: cannot read '/no/such\.pem'"),
+        ({"min_version": "1.3"}, r"otlp: tls\.min_version: Python's gRPC speaks TLS 1\.2, too"),
+        ({"cert_file": "/no/such.pem"}, "cert_file and key_file go together"),
+    ],
+)
+def test_tls_that_cannot_be_used_is_refused(signal: str, tls: dict[str, str], message: str) -> None:
+    config = configuration({"otlphttp": {"endpoint": "http://tempo.example:4318"}})
+    processors = to("https://tempo.example:4317", protocol="grpc", tls=tls)
+    config["service"]["telemetry"][signal] = {"processors": processors}
+    with pytest.raises(ConfigError, match=message):
+        loads(yaml.safe_dump(config), "test", {})
 
 
 @contextmanager

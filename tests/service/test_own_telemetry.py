@@ -4,12 +4,15 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 from live_gateway import arrived
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from service_samples import span, traces
-from support.otlp_sink import UNAVAILABLE, Answer, OtlpSink
+from support.certificates import Authority
+from support.otlp_sink import UNAVAILABLE, Answer, OtlpSink, Tls
 from support.processes import free_port
 
 from otel_agent_eval.config.own_telemetry import OwnProcessor
@@ -27,9 +30,10 @@ def pack(spans: Sequence[Span]) -> Payload:
     return Payload(Signal.TRACES, traces(*spans).SerializeToString(), len(spans))
 
 
-def telemetry(*endpoints: str, every: float = OFTEN) -> OwnTelemetry[Span]:
+def telemetry(*endpoints: str, every: float = OFTEN, **otlp: Any) -> OwnTelemetry[Span]:
     processors = [
-        OwnProcessor.model_validate({"batch": {"exporter": {"otlp": {"endpoint": endpoint}}}}) for endpoint in endpoints
+        OwnProcessor.model_validate({"batch": {"exporter": {"otlp": {"endpoint": endpoint, **otlp}}}})
+        for endpoint in endpoints
     ]
     return OwnTelemetry(processors, Signal.TRACES, pack, every=every)
 
@@ -111,3 +115,21 @@ async def test_a_stop_does_not_wait_until_a_request_is_given_up(
     await own.stop()
     said = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert said == [LEFT]  # a request that was given up would have been said
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+async def test_a_backend_with_a_certificate_of_the_house_is_trusted_as_told_and_told_who_sends(
+    protocol: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority = Authority(tmp_path)
+    server, client = authority.issue("server"), authority.issue("client")
+    files = {"ca_file": authority.cert, "cert_file": client.cert, "key_file": client.key}
+    with OtlpSink(tls=Tls(server.cert, server.key, authority.cert)) as sink:
+        endpoint = f"https://{sink.grpc_endpoint}" if protocol == "grpc" else sink.http_endpoint
+        for tls in ({}, {"ca_file": authority.cert}, files):
+            own = telemetry(endpoint, protocol=protocol, tls=tls)
+            own.add(span())
+            own.start()
+            await own.stop()
+            assert len(sink.spans()) == (tls is files)
+    assert [record.message for record in caplog.records if record.message == SAID] == [SAID, SAID]
