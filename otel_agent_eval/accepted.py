@@ -14,6 +14,7 @@ import socket
 import stat
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from otel_agent_eval.connections import client_of
@@ -29,17 +30,27 @@ _SLICE = 128  # descriptors between two turns of the event loop: less than a mil
 class AcceptedConnections:
     """The connections accepted at `host` and `port`; beyond `per_client`, or `altogether`, the newest are shut down.
 
-    None is no limit. Which are the newest is known to the second. Raises `OSError` where the system does not show the
-    files that are open.
+    None is no limit. Which are the newest is known to the second. `let_in` gives the descriptors of those for which a
+    server makes room itself: then only the others are counted, and the oldest of them shut down. Raises `OSError` where
+    the system does not show the files that are open.
     """
 
-    def __init__(self, host: str, port: int, *, per_client: int | None, altogether: int | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        per_client: int | None,
+        altogether: int | None = None,
+        let_in: Callable[[], Iterable[int]] | None = None,
+    ) -> None:
         if not _DESCRIPTORS.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(_DESCRIPTORS))
         self._hosts = {_plain(str(found[4][0])) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
         self._port = port
         self._per_client = sys.maxsize if per_client is None else per_client
         self._altogether = sys.maxsize if altogether is None else altogether
+        self._let_in = let_in
         self._clients: dict[int, str | None] = {}  # by inode, in the order in which they were seen; None of others
         self._crowded = Seldom(_log, "connections are closed: there are too many")
         self._blind = Seldom(_log, "connections cannot be counted")
@@ -72,15 +83,21 @@ class AcceptedConnections:
         self._clients = {inode: client for inode, client in self._clients.items() if inode in descriptors}
         kept: Counter[str] = Counter()
         total = 0
-        for inode, client in self._clients.items():
-            if client is None:
-                continue
+        for inode, client in self._counted():
             if kept[client] < self._per_client and total < self._altogether:
                 kept[client] += 1
                 total += 1
             else:
                 self._crowded(client=client)
                 _shut_down(descriptors[inode], inode)
+
+    def _counted(self) -> list[tuple[int, str]]:
+        """Return inodes and clients of the connections that count, those that may stay first."""
+        found = [(inode, client) for inode, client in self._clients.items() if client is not None]
+        if self._let_in is None:
+            return found
+        let_in = {_inode(descriptor) for descriptor in self._let_in()}
+        return [(inode, client) for inode, client in reversed(found) if inode not in let_in]
 
     def _client(self, descriptor: int, inode: int) -> str | None:
         """Return who is at the other end, None where this is no connection that was accepted here.

@@ -70,11 +70,12 @@ class AsgiServer:
         host, _ = split_endpoint(self.endpoint, self._key)
         port = listener.getsockname()[1]
         self.endpoint = join_endpoint(host, port)
-        self._server = _Server(config, self._limits)
+        book = ConnectionBook(self._limits)
+        self._server = _Server(config, book)
         self._serving = asyncio.create_task(self._server.serve([listener]))
         await self._server.ready.wait()
         if self._tls is not None:
-            self._watch = self._watch_handshakes(host, port)
+            self._watch = self._watch_handshakes(host, port, book)
 
     async def stop(self, grace: float = 5.0) -> None:
         """Accept nothing new, let requests in flight finish for `grace` seconds, then cancel them."""
@@ -97,14 +98,19 @@ class AsgiServer:
         self._handshake_failed()
         self._warn(key=self._key, reason=reason)
 
-    def _watch_handshakes(self, host: str, port: int) -> asyncio.Task[None] | None:
+    def _watch_handshakes(self, host: str, port: int, book: ConnectionBook) -> asyncio.Task[None] | None:
         """Count connections before their handshake is over, too, where the system shows them."""
         limits = self._limits
         try:
             accepted = AcceptedConnections(
-                host, port, per_client=limits.connections_per_client, altogether=limits.connections
+                host,
+                port,
+                per_client=limits.connections_per_client,
+                altogether=limits.connections,
+                let_in=book.descriptors if limits.make_room else None,
             )
-        except OSError:
+        except OSError as error:
+            _log.warning("TLS handshakes that do not end are not counted", extra={"key": self._key, "why": str(error)})
             return None
         return asyncio.create_task(accepted.watch())
 
@@ -112,10 +118,10 @@ class AsgiServer:
 class _Server(uvicorn.Server):
     """uvicorn without a process of its own: signals are the process's business, and it says when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
+    def __init__(self, config: uvicorn.Config, book: ConnectionBook) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
-        self._book = ConnectionBook(limits)
+        self._book = book
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -85,6 +85,10 @@ class ConnectionBook:
         if not self._by_client[client]:
             del self._by_client[client]
 
+    def descriptors(self) -> list[int]:
+        """Return the files of the open connections."""
+        return [one.descriptor() for one in self._open]
+
     def bound_unread(self) -> None:
         """Close the connections that have been slow to read for longest while all answers together are too large.
 
@@ -206,6 +210,10 @@ class GuardedProtocol(asyncio.Protocol):
     def is_new(self, now: float) -> bool:
         """Whether the connection is young and had no answer yet."""
         return now - self._since < _NEW and (self._first is None or not self._first.response_complete)
+
+    def descriptor(self) -> int:
+        """Return the connection's file, -1 when it is closed."""
+        return cast("int", self._transport.get_extra_info("socket").fileno()) if self._transport is not None else -1
 
     def unread_bytes(self) -> int:
         """Return how much of answers waits for the client to read."""

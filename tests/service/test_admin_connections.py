@@ -2,18 +2,22 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from receivers.test_hostile_connections import connected, end_of
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
+from support.certificates import Authority
 
-from otel_agent_eval import connections
+from otel_agent_eval import accepted, connections
 from otel_agent_eval.asgi import AsgiServer
 from otel_agent_eval.connections import ConnectionLimits
+from otel_agent_eval.listen import ServerTls
 from otel_agent_eval.service.admin import LIMITS, admin_app
 from otel_agent_eval.service.whereabouts import Whereabouts
 
@@ -37,8 +41,10 @@ def pages(metrics: Metrics = large) -> Starlette:
 
 
 @asynccontextmanager
-async def serving(app: Any, limits: ConnectionLimits = LIMITS) -> AsyncIterator[AsgiServer]:
-    server = AsgiServer(app, "127.0.0.1:0", "test", limits=limits)
+async def serving(
+    app: Any, limits: ConnectionLimits = LIMITS, tls: ServerTls | None = None
+) -> AsyncIterator[AsgiServer]:
+    server = AsgiServer(app, "127.0.0.1:0", "test", tls, limits=limits)
     await server.start()
     try:
         yield server
@@ -274,6 +280,53 @@ async def test_large_pages_are_made_one_at_a_time_and_for_nobody_who_has_gone() 
             await asyncio.wait_for(reader.readuntil(b"page\n"), 10)
         await asyncio.sleep(0.3)
     assert (most, made) == (1, 5)
+
+
+@pytest.mark.parametrize("each", [True, False], ids=["of one client", "altogether"])
+async def test_handshakes_that_do_not_end_make_room_and_leave_alone_who_is_through(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, each: bool
+) -> None:
+    monkeypatch.setattr(accepted, "_LOOK_EVERY", 0.2)
+    looked = 1.5  # seconds
+    pair = authority.issue("server")
+    tls = ServerTls(cert_file=pair.cert, key_file=pair.key)
+    limits = (
+        ConnectionLimits(connections_per_client=3, make_room=True)
+        if each
+        else ConnectionLimits(connections=3, make_room=True)
+    )
+    async with serving(pages(), limits, tls) as server, contextlib.AsyncExitStack() as stack:
+
+        async def silent(source: str) -> Connection:
+            return await stack.enter_async_context(connected(server.endpoint, source))
+
+        sources = ("127.0.0.1",) * 3 if each else ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+        before = [await silent(source) for source in sources]
+        await asyncio.sleep(looked)
+        host, port = server.endpoint.split(":")
+        live = await asyncio.open_connection(host, int(port), ssl=ssl.create_default_context(cafile=authority.cert))
+        stack.callback(live[1].close)
+        await answered(live)
+        await asyncio.sleep(looked)
+        await answered(live)
+        assert await closed(before) == [False] * 3
+        after = [await silent(source) for source in sources[:2]]
+        await asyncio.sleep(looked)
+        await answered(live)
+        assert await closed(after) == [False] * 2
+        assert sum(await closed(before)) == 2
+
+
+async def test_a_system_that_shows_no_open_files_is_told_of(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(accepted, "_DESCRIPTORS", tmp_path / "fd")
+    pair = authority.issue("server")
+    async with serving(pages(), tls=ServerTls(cert_file=pair.cert, key_file=pair.key)):
+        pass
+    assert [record.message for record in caplog.records if "not counted" in record.message] == [
+        "TLS handshakes that do not end are not counted"
+    ]
 
 
 async def test_prometheus_does_not_wait_for_those_who_search() -> None:
