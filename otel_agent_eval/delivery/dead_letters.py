@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,24 +67,26 @@ class LogSeldom:
 class DeadLetters:
     """The parked requests of all destinations, a file each. Methods touch the disk: call them in threads.
 
-    What cannot be read is left out, and told to `unreadable`. Methods that change something raise `OSError`.
+    What cannot be read is left out, and told to `unreadable`. Methods that change something raise `OSError`, those that
+    delete when all else is deleted.
     """
 
     def __init__(
         self,
         folder: Folder,
-        limits: LetterLimits = LetterLimits(),
+        limits: LetterLimits | None = None,
         clock: Callable[[], float] = time.time,
         unreadable: Unreadable | None = None,
     ) -> None:
         self._folder = folder
-        self._limits = limits
+        self._limits = limits or LetterLimits()
         self._clock = clock
         self._unreadable = unreadable or LogSeldom()
         self._numbers = itertools.count()
         self._counted: dict[Path, tuple[tuple[int, int], int]] = {}
         self._sizes: dict[Path, int] = {}  # at most: what is sent again meanwhile is taken off by the next purge
         self._purging = threading.Lock()
+        self._returned: set[Path] = set()  # they cannot be deleted, and must not be sent once more
 
     def park(self, destination: str, payload: Payload, reason: str) -> None:
         """Keep a request, with the reason why it was not taken."""
@@ -119,14 +121,22 @@ class DeadLetters:
         yield from self._letters(self._folder.dead(destination))
 
     def returning(self, destination: str) -> Iterator[Letter]:
-        """Yield what is to be sent to a destination again; delete each file once the request is in the queue."""
+        """Yield what is to be sent to a destination again; say `returned` once it is in the queue."""
         folder = self._folder.resend(destination)
         if not self._count(folder):
             return
         if not os.access(folder, os.W_OK | os.X_OK):  # it could not be deleted: no end of sending
             self._unreadable(folder, "the folder cannot be written")
             return
-        yield from self._letters(folder)
+        yield from (letter for letter in self._letters(folder) if letter.file not in self._returned)
+
+    def returned(self, letter: Letter) -> None:
+        """Delete what is in the queue again; where that fails it is not given out a second time."""
+        try:
+            letter.file.unlink(missing_ok=True)
+        except OSError:
+            self._returned.add(letter.file)
+            raise
 
     def resend(self, destination: str, to: str) -> int:
         """Have what is parked for a destination sent to it, or to another; return how many requests that is.
@@ -150,10 +160,16 @@ class DeadLetters:
 
     def purge(self) -> None:
         """Delete what is too old or too much, of destinations that nobody knows any more, too."""
+        failed: OSError | None = None
         for destination in self.destinations():
             for folder in (self._folder.dead(destination), self._folder.resend(destination)):
-                with self._purging:
-                    self._purge(destination, folder)
+                try:
+                    with self._purging:
+                        self._purge(destination, folder)
+                except OSError as error:
+                    failed = error
+        if failed is not None:
+            raise failed
 
     def _count(self, folder: Path) -> int:
         """Count letters. They are listed only where the folder has changed: this is asked each second."""
@@ -186,13 +202,19 @@ class DeadLetters:
         size, most = sum(stat.st_size for _, stat in files), self._limits.size
         if size > most:
             most = min(most, max(most - most // _ROOM, files[-1][1].st_size))
+        leave: dict[Path, int] = {}
         for file, stat in files:
             if size <= most and self._clock() - stat.st_mtime <= self._limits.max_age:
                 break
-            file.unlink(missing_ok=True)
+            leave[file] = stat.st_size
             size -= stat.st_size
-            _log.error("a dead letter was deleted", extra={"destination": destination, "bytes": stat.st_size})
         self._sizes[folder] = size
+        failed = _delete(leave)
+        if deleted := [leave[file] for file in leave.keys() - failed.keys()]:
+            fields = {"destination": destination, "requests": len(deleted), "bytes": sum(deleted)}
+            _log.error("dead letters were deleted: too old, or too many", extra=fields)
+        for error in failed.values():
+            raise error
 
     def _made(self, folder: Path) -> Path:
         """Make a folder that belongs to whom the queue belongs to: root may ask that something be sent again."""
@@ -231,6 +253,17 @@ class DeadLetters:
         except OSError as error:
             self._unreadable(folder, error.strerror or "")
             return []
+
+
+def _delete(files: Iterable[Path]) -> dict[Path, OSError]:
+    """Delete files, of which some may be gone; return those that cannot be deleted, and why."""
+    failed = {}
+    for file in files:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            failed[file] = error
+    return failed
 
 
 def _names(folder: Path) -> list[str]:

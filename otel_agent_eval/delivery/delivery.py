@@ -3,10 +3,11 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from otel_agent_eval.delivery.dead_letters import DeadLetters
+from otel_agent_eval.delivery.dead_letters import DeadLetters, Letter
 from otel_agent_eval.delivery.destination import Destination
 from otel_agent_eval.delivery.stats import DestinationStats
 from otel_agent_eval.journal import Entry, Journal
@@ -15,7 +16,8 @@ from otel_agent_eval.signals import Payload, Signal
 
 _LOOK_EVERY = 1.0  # seconds, for dead letters that somebody has sent again
 _PURGE_EVERY = 60  # looks
-_LETTERS_AT_A_TIME = 16
+_MOST_LETTERS, _MOST_BYTES = 256, 8 << 20
+"""Dead letters that are put back into the queue for a destination at a look: telemetry that comes needs room, too."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +47,8 @@ class Delivery:
             level=logging.ERROR,
         )
         self._returning: asyncio.Task[None] | None = None
-        self._strays: tuple[StrayLetters, ...] = ()
+        self._returned: Counter[str] = Counter()
+        self._letters: tuple[StrayLetters, ...] = ()
 
     async def start(self) -> None:
         """Start sending, what an earlier process has left first. The journal must have been started."""
@@ -122,7 +125,7 @@ class Delivery:
     def strays(self) -> list[StrayLetters]:
         """Return of which destinations only letters are left, and how many."""
         known = {stats.name for stats in self.stats()}
-        return [stray for stray in self._strays if stray.destination not in known]
+        return [stray for stray in self._letters if stray.destination not in known]
 
     def _readers(self, signal: Signal) -> list[str]:
         return [destination.name for destination in self._destinations if destination.takes(signal)]
@@ -136,36 +139,57 @@ class Delivery:
 
     async def _return_letters(self, letters: DeadLetters) -> None:
         """Put dead letters that are to be sent again back into the queue, and let go of those that are too old."""
-        failed = Seldom(_log, "dead letters cannot be deleted", level=logging.ERROR)
+        unpurged = Seldom(_log, "dead letters that are too old or too many cannot be deleted", level=logging.ERROR)
+        unreturned = Seldom(
+            _log,
+            "dead letters are in the queue again, and cannot be deleted: a restart sends them again",
+            level=logging.ERROR,
+        )
         for look in itertools.count():
-            try:
-                if look % _PURGE_EVERY == 0:
+            if look % _PURGE_EVERY == 0:
+                try:
                     await asyncio.to_thread(letters.purge)
-            except OSError as error:
-                failed(error=error.strerror)
+                except OSError as error:
+                    unpurged(error=error.strerror)
             for destination in self._destinations:
                 try:
-                    await self._return_to(destination, letters)
+                    await self._return_to(destination.name, letters)
                 except OSError as error:
-                    failed(destination=destination.name, error=error.strerror)
+                    unreturned(destination=destination.name, error=error.strerror)
             for destination in (*self._destinations, *self._removed.values()):
                 await destination.count_dead_letters()
-            self._strays = await asyncio.to_thread(_strays, letters, self.destinations.keys())
+            self._letters = await asyncio.to_thread(_counted, letters)
+            self._tell_returned(all_of_them=look % _PURGE_EVERY == 0)
             await asyncio.sleep(_LOOK_EVERY)
 
-    async def _return_to(self, destination: Destination, letters: DeadLetters) -> None:
-        for letter in await asyncio.to_thread(
-            lambda: list(itertools.islice(letters.returning(destination.name), _LETTERS_AT_A_TIME))
-        ):
+    async def _return_to(self, name: str, letters: DeadLetters) -> None:
+        """Put some of the letters for a destination back into the queue, as far as there is room."""
+        for letter in await asyncio.to_thread(lambda: _some(letters.returning(name))):
             payload = letter.record.payload
-            if not self._journal.room([destination.name], len(payload.body)):
+            if not self._journal.room([name], len(payload.body)):
                 return
-            if await self._journal.keep(payload, [destination.name]):
-                await asyncio.to_thread(letter.file.unlink, missing_ok=True)
-                _log.info("a dead letter is sent again", extra={"destination": destination.name})
+            if await self._journal.keep(payload, [name]):
+                self._returned[name] += 1
+                await asyncio.to_thread(letters.returned, letter)
+
+    def _tell_returned(self, *, all_of_them: bool) -> None:
+        """Say what is sent again, in one line for all of a destination's, or once a minute."""
+        returning = {left.destination for left in self._letters if left.resending}
+        for name in [name for name in self._returned if all_of_them or name not in returning]:
+            fields = {"destination": name, "requests": self._returned.pop(name)}
+            _log.info("dead letters are sent again", extra=fields)
 
 
-def _strays(letters: DeadLetters, known: Collection[str]) -> tuple[StrayLetters, ...]:
-    others = [name for name in letters.destinations() if name not in known]
-    found = (StrayLetters(name, letters.count(name), letters.count_returning(name)) for name in others)
-    return tuple(stray for stray in found if stray.parked or stray.resending)
+def _some(letters: Iterable[Letter]) -> list[Letter]:
+    some, size = list[Letter](), 0
+    for letter in letters:
+        some.append(letter)
+        size += len(letter.record.payload.body)
+        if len(some) >= _MOST_LETTERS or size >= _MOST_BYTES:
+            break
+    return some
+
+
+def _counted(letters: DeadLetters) -> tuple[StrayLetters, ...]:
+    found = (StrayLetters(name, letters.count(name), letters.count_returning(name)) for name in letters.destinations())
+    return tuple(each for each in found if each.parked or each.resending)

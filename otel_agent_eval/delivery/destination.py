@@ -155,9 +155,10 @@ class Destination:
 
     async def count_dead_letters(self) -> None:
         """Look how many requests are parked: somebody may have had them sent again."""
-        if self._dead_letters is not None:
-            self._parked = await asyncio.to_thread(self._dead_letters.count, self.name)
-            self._resending = await asyncio.to_thread(self._dead_letters.count_returning, self.name)
+        if (letters := self._dead_letters) is not None:
+            self._parked, self._resending = await asyncio.to_thread(
+                lambda: (letters.count(self.name), letters.count_returning(self.name))
+            )
 
     async def _end(self) -> None:
         for worker in self._workers:

@@ -42,10 +42,12 @@ def test_the_oldest_go_when_they_are_too_many_or_too_old(tmp_path: Path, caplog:
     kept = [letter.record.payload.items for letter in letters.letters(NAME)]
     assert kept == list(range(10 - len(kept), 10))
     assert 2 <= len(kept) <= 5
-    assert len(caplog.records) == 10 - len(kept)
+    assert sum(vars(record)["requests"] for record in caplog.records) == 10 - len(kept)
     now = 1e10
+    caplog.clear()
     letters.purge()
     assert letters.count(NAME) == 0
+    assert [vars(record)["requests"] for record in caplog.records] == [len(kept)]
 
 
 def listings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
@@ -255,6 +257,97 @@ def aged(below: str, folder: Path, seconds: float) -> None:
     then = time.time() - seconds
     for file in (folder / below).rglob("*.letter"):
         os.utime(file, (then, then))
+
+
+def undeletable(folder: Path) -> Path:
+    """Return what looks like an old letter, and which is no file."""
+    file = folder / "0.letter"
+    file.mkdir(parents=True)
+    os.utime(file, (0, 0))
+    return file
+
+
+def test_what_cannot_be_deleted_keeps_nothing_from_being_parked_and_nothing_else_for_ever(tmp_path: Path) -> None:
+    undeletable(tmp_path / "dead" / "a")
+    letters = DeadLetters(Folder(tmp_path), LetterLimits(size=3_000, max_age=3600.0))
+    for name in ("a", "b"):
+        letters.park(name, payload(1), "HTTP 400")
+    aged("dead/b", tmp_path, 7200)
+    aged("dead/a", tmp_path, 7200)
+    with pytest.raises(IsADirectoryError):
+        letters.purge()
+    assert [letters.count(name) for name in ("a", "b")] == [1, 0]  # the folder is counted
+
+
+async def test_letters_are_sent_again_though_others_cannot_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("otel_agent_eval.delivery.delivery._LOOK_EVERY", 0.01)
+    monkeypatch.setattr("otel_agent_eval.delivery.delivery._PURGE_EVERY", 2)
+    undeletable(tmp_path / "dead" / "a")
+    letters, picky = DeadLetters(Folder(tmp_path)), Picky()
+    queued = Queued(picky, dead_letters=letters)
+    await queued.start()
+    await until(lambda: "cannot be deleted" in caplog.text)
+    letters.park("picky", payload(1), "HTTP 400")
+    letters.resend("picky", "picky")
+    await until(lambda: picky.sent == [payload(1)])
+    await queued.stop(5)
+    (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert told.message == "dead letters that are too old or too many cannot be deleted"
+
+
+async def test_a_letter_that_cannot_be_deleted_is_sent_once_and_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("otel_agent_eval.delivery.delivery._LOOK_EVERY", 0.01)
+    letters, picky = DeadLetters(Folder(tmp_path)), Picky()
+    queued = Queued(picky, dead_letters=letters)
+    for number in (1, 2):
+        letters.park("picky", payload(number), "HTTP 400")
+    first = next(letters.letters("picky")).file.name
+    letters.resend("picky", "picky")
+    unlink = Path.unlink
+
+    def denied(file: Path, *, missing_ok: bool = False) -> None:
+        if file.name == first:  # to root nothing is denied
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        unlink(file, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", denied)
+    await queued.start()
+    await until(lambda: letters.count_returning("picky") == 1)
+    letters.park("picky", payload(3), "HTTP 400")
+    letters.resend("picky", "picky")
+    await until(lambda: len(picky.sent) >= 3)
+    await queued.stop(5)
+    assert picky.sent == [payload(number) for number in (1, 2, 3)]
+    (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "a restart sends them again" in told.message
+
+
+@pytest.mark.parametrize(("most", "told"), [({}, [256, 344]), ({"_MOST_BYTES": 20_000}, [200, 400])])
+async def test_many_letters_are_sent_again_at_a_time_and_told_in_few_lines(
+    most: dict[str, int],
+    told: list[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    for name, value in {"_LOOK_EVERY": 0.01, "_PURGE_EVERY": 10**6, **most}.items():
+        monkeypatch.setattr(f"otel_agent_eval.delivery.delivery.{name}", value)
+    letters, picky = DeadLetters(Folder(tmp_path)), Picky()
+    for number in range(600):
+        letters.park("picky", payload(number), "HTTP 400")
+    letters.resend("picky", "picky")
+    queued = Queued(picky, dead_letters=letters)
+    await queued.start()
+    said = "dead letters are sent again"
+    await until(lambda: caplog.messages.count(said) == 2)  # after the first look, and when none is left
+    await queued.stop(5)
+    assert [vars(record)["requests"] for record in caplog.records if record.message == said] == told
+    assert sum(sent.items for sent in picky.sent) == sum(range(600))
 
 
 async def test_only_the_bad_one_of_merged_requests_is_parked(tmp_path: Path) -> None:
