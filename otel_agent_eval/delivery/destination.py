@@ -235,9 +235,11 @@ class Destination:
         return rejected
 
     async def _park(self, payload: Payload, reason: str) -> None:
-        """Put a request aside that will never be taken."""
-        self._troubles.gave_up(payload, Fate.REJECTED)
-        while self._dead_letters is not None:
+        """Put a request aside that will never be taken; it is lost where nothing can be put aside."""
+        if self._dead_letters is None:
+            self._troubles.gave_up(payload, Fate.REJECTED)
+            return
+        while True:
             try:
                 await asyncio.to_thread(self._dead_letters.park, self.name, payload, reason)
             except OSError as error:
@@ -245,6 +247,7 @@ class Destination:
                 await self._sleep(_PARK_AGAIN_AFTER)
             else:
                 self._parked += 1
+                self._troubles.parked(payload)
                 return
 
     async def _send(self, payload: Payload, since: float) -> tuple[int, Fate]:

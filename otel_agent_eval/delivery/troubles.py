@@ -14,6 +14,22 @@ _WARN_EVERY = 60.0  # seconds, of the same trouble
 _log = logging.getLogger(__name__)
 
 
+class _Summed:
+    """An error about items: told at once, then once a minute for all since."""
+
+    def __init__(self, message: str, clock: Callable[[], float]) -> None:
+        self._message = message
+        self._clock = clock
+        self._items = 0
+        self._next = 0.0
+
+    def __call__(self, payload: Payload, **fields: str) -> None:
+        self._items += payload.items
+        if (now := self._clock()) >= self._next:
+            _log.error(self._message, extra={**fields, "signal": payload.signal.value, "items": self._items})
+            self._items, self._next = 0, now + _WARN_EVERY
+
+
 class Troubles:
     """The last error of a destination, the signals that it does not take, and what was given up."""
 
@@ -23,8 +39,12 @@ class Troubles:
         self._clock = clock
         self._off_until: dict[Signal, float] = {}
         self._warned_at = 0.0
-        self._given_up = 0
-        self._next_report = 0.0
+        self._given_up = _Summed("requests were given up", clock)
+        self._parked = _Summed(
+            "the destination will never take these requests as they are; they lie under dead/ in the queue's folder: "
+            "see `otel-agent-eval queue dead`",
+            clock,
+        )
         self._not_parked = Seldom(
             _log, "a dead letter cannot be written; it is tried again", level=logging.ERROR, clock=clock
         )
@@ -46,21 +66,14 @@ class Troubles:
 
     def gave_up(self, payload: Payload, fate: Fate) -> None:
         """Say what will never arrive: at once, then once a minute for all that were given up since."""
-        self._given_up += payload.items
-        now = self._clock()
-        if now < self._next_report:
-            return
-        _log.error(
-            "requests were given up",
-            extra={
-                "destination": self._destination,
-                "signal": payload.signal.value,
-                "items": self._given_up,
-                "reason": fate.value,
-                "error": self.last_error.kind if self.last_error else "",
-            },
-        )
-        self._given_up, self._next_report = 0, now + _WARN_EVERY
+        self._given_up(payload, reason=fate.value, **self._told())
+
+    def parked(self, payload: Payload) -> None:
+        """Say what was put aside, as seldom."""
+        self._parked(payload, **self._told())
+
+    def _told(self) -> dict[str, str]:
+        return {"destination": self._destination, "error": self.last_error.kind if self.last_error else ""}
 
     def not_parked(self, error: OSError) -> None:
         """Say that a request that will never be taken cannot be put aside either."""

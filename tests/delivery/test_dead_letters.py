@@ -350,7 +350,9 @@ async def test_many_letters_are_sent_again_at_a_time_and_told_in_few_lines(
     assert sum(sent.items for sent in picky.sent) == sum(range(600))
 
 
-async def test_only_the_bad_one_of_merged_requests_is_parked(tmp_path: Path) -> None:
+async def test_only_the_bad_one_of_merged_requests_is_parked_and_the_log_says_where(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     letters = DeadLetters(Folder(tmp_path))
     queued = Queued(Picky(), dead_letters=letters)
     for name in ("a", "poison", "b"):
@@ -359,6 +361,10 @@ async def test_only_the_bad_one_of_merged_requests_is_parked(tmp_path: Path) -> 
     await queued.stop(5)
     (letter,) = letters.letters("picky")
     assert letter.record.payload == request("poison")
+    (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "they lie under dead/ in the queue's folder: see `otel-agent-eval queue dead`" in told.message
+    fields = {"destination": "picky", "error": "INVALID_ARGUMENT", "signal": "traces", "items": 1}
+    assert fields.items() <= vars(told).items()
     assert letter.record.reason == "INVALID_ARGUMENT"
     assert queued.stats().dead_letters == 1
 
