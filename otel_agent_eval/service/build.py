@@ -54,6 +54,8 @@ def receivers(
     for signal, pipeline in config.service.pipelines.by_signal().items():
         for name in pipeline.receivers:
             named.setdefault(name, set()).add(signal)
+    protocols = [config.receivers[name].protocols for name in named]
+    most = edges.share_of_files(sum((one.grpc is not None) + (one.http is not None) for one in protocols))
     made: list[OtlpGrpcReceiver | OtlpHttpReceiver] = []
     for name, signals in sorted(named.items()):
         settings = config.receivers[name]
@@ -74,7 +76,7 @@ def receivers(
                     signals=signals,
                     tls=edges.server_tls(grpc.tls),
                     gate=edges.gate(config, grpc, meter),
-                    limits=edges.grpc_limits(grpc),
+                    limits=edges.within(edges.grpc_limits(grpc), most, f"{where}.grpc.endpoint"),
                     key=f"{where}.grpc.endpoint",
                 )
             )
@@ -86,7 +88,7 @@ def receivers(
                     signals=signals,
                     tls=edges.server_tls(http.tls),
                     gate=edges.gate(config, http, meter),
-                    limits=edges.http_limits(http),
+                    limits=edges.within(edges.http_limits(http), most, f"{where}.http.endpoint"),
                     key=f"{where}.http.endpoint",
                     handshake_failed=handshake_failed,
                 )

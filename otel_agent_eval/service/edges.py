@@ -3,7 +3,9 @@
 import logging
 import resource
 import ssl
-from typing import Final
+import sys
+from dataclasses import replace
+from typing import Final, TypeVar
 
 from otel_agent_eval import auth
 from otel_agent_eval.config import Config
@@ -16,6 +18,11 @@ from otel_agent_eval.exporters import ClientTls
 from otel_agent_eval.receivers import BulkLimits, ClientLimits, ClientMeter, Gate, GrpcLimits, HttpLimits, ServerTls
 
 _log = logging.getLogger(__name__)
+
+_OWN_FILES: Final = 256
+"""Open files that are not senders': of the queue, destinations, model workers and the gateway's own pages."""
+
+_Limits = TypeVar("_Limits", GrpcLimits, HttpLimits)
 
 _TLS_VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -38,6 +45,28 @@ def raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError):  # macOS names a limit that it does not grant
             _log.warning("the limit of open files stays as it is", extra={"limit": soft})
+
+
+def share_of_files(servers: int) -> int:
+    """Return how many connections each of some servers can bear so that the rest of the process keeps its files."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(files - _OWN_FILES, files // 2) // max(servers, 1)
+
+
+def within(limits: _Limits, most: int, key: str) -> _Limits:
+    """Return limits with no more than `most` connections, and say so where that is less; `key` is the endpoint's.
+
+    Where senders had all files no connection could be counted, let alone made.
+    """
+    if limits.connections <= most:
+        return limits
+    _log.warning(
+        "fewer connections are taken than configured: the limit of open files is too low",
+        extra={"key": key, "max_connections": limits.connections, "taken": most},
+    )
+    return replace(limits, connections=most)
 
 
 def server_tls(settings: ServerTlsSettings | None) -> ServerTls | None:

@@ -2,6 +2,7 @@
 
 import resource
 import ssl
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from support.gateway import configuration
 
 from otel_agent_eval.config import Config, loads
 from otel_agent_eval.config.exporters import OtlpHttpExporter
-from otel_agent_eval.receivers import BulkLimits, GrpcLimits, HttpLimits
-from otel_agent_eval.service import edges
+from otel_agent_eval.receivers import BulkLimits, GrpcLimits, HttpLimits, OtlpGrpcReceiver, OtlpHttpReceiver
+from otel_agent_eval.service import build, edges
 
 
 def config_of(protocols: Mapping[str, Any] | None = None, **receiver: Any) -> Config:
@@ -101,3 +102,24 @@ def test_as_many_files_may_be_open_as_the_system_allows() -> None:
     edges.raise_file_limit()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert soft == hard
+
+
+@pytest.mark.usefixtures("_low_file_limit")
+def test_receivers_take_no_more_connections_than_files_may_be_open(caplog: pytest.LogCaptureFixture) -> None:
+    config = config_of(protocols={"http": {"max_connections": 7}})
+    never: Any = None  # nothing is received
+    made = {type(one): one._limits.connections for one in build.receivers(config, never, never, never)}
+    assert made == {OtlpGrpcReceiver: 128, OtlpHttpReceiver: 7}
+    told = [vars(record) for record in caplog.records]
+    assert [(one["key"], one["max_connections"], one["taken"]) for one in told] == [
+        ("receivers.otlp.protocols.grpc.endpoint", 4096, 128)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "servers", "most"),
+    [(1024, 2, 384), (1024, 1, 768), (300, 1, 150), (300, 0, 150), (resource.RLIM_INFINITY, 2, sys.maxsize)],
+)
+def test_files_are_left_for_all_else(files: int, servers: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    assert edges.share_of_files(servers) == most
