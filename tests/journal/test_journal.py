@@ -1,10 +1,13 @@
 """The journal keeps what it has confirmed, for each reader until it is done with it, and no longer."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
+import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_samples import BOTH, READERS, opened, payload, take, take_all
 
-from otel_agent_eval.journal import Loss, ReaderLimits
+from otel_agent_eval.journal import Folder, Limits, Loss, ReaderLimits, notes
 from otel_agent_eval.journal.cursor import WINDOW
 from otel_agent_eval.signals import Refused, Signal
 
@@ -228,6 +231,18 @@ async def test_what_waits_for_a_dead_destination_takes_no_file_a_minute(
         assert 8 < len(files(tmp_path)) < 50
 
 
+def test_no_file_grows_older_than_a_part_of_the_age_at_which_it_goes() -> None:
+    limits = Limits(max_age=1600.0, recall=60.0)
+    assert [limits.recalled_age(segments) for segments in (1, 64, 96, 106, 107, 10**6)] == [
+        60.0,
+        60.0,
+        90.0,
+        pytest.approx(99.375),
+        100.0,
+        100.0,
+    ]
+
+
 async def test_records_are_recalled_with_what_became_of_them(tmp_path: Path) -> None:
     recalling = {"limits": {**READERS, "judge": ReaderLimits()}, "recalling": {"judge"}}
     async with opened(tmp_path, recalling["limits"], recalling={"judge"}) as journal:
@@ -285,6 +300,46 @@ async def test_what_a_kill_leaves_of_a_segment_that_is_deleted_is_no_loss_and_co
         await journal.append(payload(2), BOTH)
     async with opened(tmp_path) as journal:
         assert [each.items for each in await take_all(journal.cursor("a"))] == [2]
+
+
+class Killed(BaseException):
+    """A process that ends there and then."""
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_a_kill_while_a_segment_is_deleted_loses_nothing_and_sends_nothing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    folder, copy = tmp_path / "queue", tmp_path / "killed"
+    async with opened(folder) as journal:
+        await journal.append(payload(1), BOTH)
+        for name in BOTH:
+            await take(journal.cursor(name))
+        async with asyncio.timeout(5):
+            while notes.read(Folder(folder).done(1)).keys() != {*BOTH}:  # noqa: ASYNC110 (the disk is looked at)
+                await asyncio.sleep(0.01)
+        shutil.copytree(folder, copy)  # as a kill leaves it
+    left = steps
+
+    def counted(step: Callable[..., None]) -> Callable[..., None]:
+        def take_step(*arguments: object) -> None:
+            nonlocal left
+            if not left:
+                raise Killed
+            left -= 1
+            step(*arguments)
+
+        return take_step
+
+    with monkeypatch.context() as patch, contextlib.suppress(Killed):
+        for name in ("rename", "unlink"):
+            patch.setattr(os, name, counted(getattr(os, name)))
+        Folder(copy).delete(1)
+    async with opened(copy) as journal:
+        assert not journal.unreadable
+        assert [journal.cursor(name).total.requests for name in BOTH] == [0, 0]
+    assert not left  # there were as many steps
+    assert not [*files(copy), *files(copy, "done"), *files(copy, "freed")]
 
 
 async def test_segment_that_somebody_deleted_is_told_and_its_list_concerns_no_other(
@@ -363,6 +418,23 @@ async def test_full_disk_lets_go_of_what_is_kept_only_to_be_recalled(
             while files(tmp_path):  # noqa: ASYNC110 (the disk is looked at)
                 await asyncio.sleep(0.01)
         await journal.append(payload(4), ["a"])
+
+
+async def test_a_disk_that_fails_leaves_what_is_kept_to_be_recalled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    limits = {"judge": ReaderLimits()}
+    async with opened(tmp_path, limits, recalling={"judge"}) as journal:
+        entry = await journal.append(payload(1), ["judge"])
+        journal.receipt(entry.mark, "judge").release()
+        monkeypatch.setattr("otel_agent_eval.journal.writer.os.write", broken)
+        for _ in range(3):  # the file would be closed after the first, and deleted after the second
+            with pytest.raises(Refused, match="Input/output error"):
+                await journal.append(payload(2), ["judge"])
+        assert payload(1).body in files(tmp_path)[0].read_bytes()
 
 
 async def test_what_a_full_disk_cannot_take_is_delivered_from_memory_and_frees_what_waits_for_it(
