@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, MutableSequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 
@@ -16,10 +17,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otel_agent_eval.conventions.content import EXCEPTION_EVENT, FAILED_BY, SPEAKING_NAMES, ContentNames, remembered
 from otel_agent_eval.processors.redaction_rules import Action, Bearer, Decisions, Hasher, RedactionRules
 from otel_agent_eval.processors.redaction_text import MASK, TextRedactor
-from otel_agent_eval.signals import REQUEST_TYPES, Payload
+from otel_agent_eval.signals import REQUEST_TYPES, ExportRequest, Payload
 
 _SAID = frozenset({"content", "contents", "parts", "text", "tool_calls"})
 """What messages have beside a role."""
+_LONG_NAME = 256
+"""From so many characters on a name is searched as any text is, and what that takes is counted."""
 _ROLE = re.compile(rb"""["']role\\*["']\s*:\s*\\*["'](?:user|assistant|system|developer|tool|model|human|ai)\\*["']""")
 _CONTENT = re.compile(rb"""["'](?:contents?|parts|text|tool_calls)\\*["']\s*:""")
 
@@ -50,6 +53,12 @@ class Redactor:
             return payload
         request = REQUEST_TYPES[payload.signal].FromString(payload.body)
         request.DiscardUnknownFields()
+        one = copy(self)
+        one._texts = self._texts.for_one_request()  # noqa: SLF001 (its own)
+        one._change(request)  # noqa: SLF001 (its own)
+        return replace(payload, body=request.SerializeToString())
+
+    def _change(self, request: ExportRequest) -> None:
         match request:
             case ExportTraceServiceRequest():
                 self._traces(request)
@@ -57,7 +66,6 @@ class Redactor:
                 self._logs(request)
             case ExportMetricsServiceRequest():
                 self._metrics(request)
-        return replace(payload, body=request.SerializeToString())
 
     def _may_hold_content(self, body: bytes) -> bool:
         exceptions = self._rules.exceptions is not Action.KEEP
@@ -152,7 +160,7 @@ class Redactor:
             if action is Action.REMOVE:
                 del attributes[index]
                 continue
-            if action is not Action.KEEP and not self._is_clean(pair.key):
+            if action is not Action.KEEP and (len(pair.key) > _LONG_NAME or not self._is_clean(pair.key)):
                 pair.key = self._texts.redact(pair.key)
             self._value(pair.value, action)
 

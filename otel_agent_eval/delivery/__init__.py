@@ -4,7 +4,7 @@ from otel_agent_eval.delivery.dead_letters import DeadLetters, Letter, LetterLim
 from otel_agent_eval.delivery.delivery import Delivery, StrayLetters
 from otel_agent_eval.delivery.destination import Destination, Observe
 from otel_agent_eval.delivery.measured import Attempted, Measured
-from otel_agent_eval.delivery.redacted import RedactedExporter
+from otel_agent_eval.delivery.redacted import RedactedExporter, redacting
 from otel_agent_eval.delivery.settings import RetrySettings, SendSettings
 from otel_agent_eval.delivery.stats import DestinationStats, Fate, LastError
 
@@ -25,4 +25,5 @@ __all__ = [
     "SendSettings",
     "StrayLetters",
     "TooManyLettersError",
+    "redacting",
 ]

@@ -1,13 +1,22 @@
 """An exporter in front of which requests are redacted."""
 
 import asyncio
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
 
 from otel_agent_eval.exporters.exporter import Exporter, Permanent, Retryable
 from otel_agent_eval.signals import Payload
 from otel_agent_eval.watched import UnusableError
 
-_AT_ONCE = 16 << 10  # bytes of a request that takes no longer than handing it to a thread
+_AT_ONCE: Final = 2 << 10  # bytes of a request that takes no longer than handing it to a thread
+_THREAD: Final = "redaction"
+
+
+def redacting() -> bool:
+    """Say whether a thread still redacts something: a process that is to end must then not wait for it."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 class RedactedExporter:
@@ -30,7 +39,7 @@ class RedactedExporter:
             if len(payload.body) <= _AT_ONCE:
                 redacted = self._redact(payload)
             else:
-                redacted = await asyncio.to_thread(self._redact, payload)
+                redacted = await _beside(self._redact, payload)
         except UnusableError:
             raise Retryable("redaction waits for its key") from None
         except Exception as error:  # noqa: BLE001 (whatever it is, the request must not leave as it is)
@@ -41,3 +50,29 @@ class RedactedExporter:
     async def close(self) -> None:
         """Close the exporter."""
         await self._exporter.close()
+
+
+async def _beside(redact: Callable[[Payload], Payload], payload: Payload) -> Payload:
+    """Redact in a thread of its own: those that all share read and write the queue, and an end waits for them."""
+    loop = asyncio.get_running_loop()
+    redacted: asyncio.Future[Payload] = loop.create_future()
+
+    def tell(result: Payload | Exception) -> None:
+        if redacted.done():  # nobody waits any more
+            return
+        if isinstance(result, Exception):
+            redacted.set_exception(result)
+        else:
+            redacted.set_result(result)
+
+    def work() -> None:
+        result: Payload | Exception
+        try:
+            result = redact(payload)
+        except Exception as error:  # noqa: BLE001 (told to who waits)
+            result = error
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(tell, result)
+
+    threading.Thread(target=work, name=_THREAD, daemon=True).start()
+    return await redacted

@@ -13,7 +13,7 @@ from otel_agent_eval.annotation.gateway_metrics import GatewayMetrics
 from otel_agent_eval.annotation.last_failure import LastFailureFile
 from otel_agent_eval.asgi import AsgiServer
 from otel_agent_eval.config import Config
-from otel_agent_eval.delivery import Delivery, Destination
+from otel_agent_eval.delivery import Delivery, Destination, redacting
 from otel_agent_eval.evaluation.engine import Engine
 from otel_agent_eval.receivers import OtlpGrpcReceiver, OtlpHttpReceiver
 from otel_agent_eval.service import build, edges
@@ -87,8 +87,8 @@ class Gateway:
 
     @property
     def stuck(self) -> bool:
-        """Whether, after `stop`, a thread of an evaluator still runs: the process must then end without waiting."""
-        return self._judges.stuck
+        """Whether, after `stop`, a thread of an evaluator or a redaction still runs: the process must end at once."""
+        return self._judges.stuck or redacting()
 
     async def start(self) -> None:
         """Show that it starts, open the journal, load the models, then listen."""

@@ -1,6 +1,9 @@
 """What cannot be redacted is not sent; what waits or is parked is as it came, and redacted whenever it leaves."""
 
 import asyncio
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from queued import Queued
 from test_golden import key_values
 
 from otel_agent_eval.config.redaction import Redaction
-from otel_agent_eval.delivery import DeadLetters, Fate, RedactedExporter
+from otel_agent_eval.delivery import DeadLetters, Fate, RedactedExporter, redacting
 from otel_agent_eval.exporters import Permanent
 from otel_agent_eval.journal import Folder
 from otel_agent_eval.service.redaction import redactor
@@ -124,3 +127,53 @@ async def test_large_requests_are_redacted_beside_the_event_loop() -> None:
     assert await RedactedExporter(backend, REDACT).export(request("a", SECRET * 10_000)) == 0
     assert backend.names() == ["a"]
     assert SECRET.encode() not in backend.bodies[0]
+
+
+async def test_what_fails_beside_the_event_loop_is_not_sent_either() -> None:
+    backend = Backend("vendor")
+    with pytest.raises(Permanent, match="redaction failed: KeyError"):
+        await RedactedExporter(backend, failing).export(request("poison", SECRET * 10_000))
+    assert not backend.bodies
+
+
+async def test_a_request_that_takes_long_holds_up_no_other_and_a_stop_knows_of_it() -> None:
+    backend, go_on = Backend("vendor"), threading.Event()
+
+    def slow(payload: Payload) -> Payload:
+        if b"slow" in payload.body:
+            go_on.wait()
+        return REDACT(payload)
+
+    exporter = RedactedExporter(backend, slow)
+    long = [asyncio.create_task(exporter.export(request("slow", SECRET * 10_000))) for _ in range(40)]
+    await exporter.export(request("a", SECRET * 10_000))
+    await asyncio.to_thread(lambda: None)
+    assert backend.names() == ["a"]
+    for task in long:
+        task.cancel()
+    await asyncio.gather(*long, return_exceptions=True)
+    assert redacting()
+    go_on.set()
+    while redacting():  # noqa: ASYNC110 (nothing tells)
+        await asyncio.sleep(0.01)
+    assert backend.names() == ["a"]
+
+
+ENDLESS = """
+import asyncio, threading
+from otel_agent_eval.delivery import RedactedExporter
+from otel_agent_eval.signals import Payload, Signal
+
+class Backend:
+    name, signals = "vendor", frozenset(Signal)
+
+async def main():
+    exporter = RedactedExporter(Backend(), lambda payload: threading.Event().wait())
+    await asyncio.wait([asyncio.create_task(exporter.export(Payload(Signal.TRACES, b"x" * 100_000)))], timeout=0.1)
+
+asyncio.run(main())
+"""
+
+
+def test_a_redaction_that_does_not_end_holds_up_no_exit() -> None:
+    assert subprocess.run([sys.executable, "-c", ENDLESS], timeout=60, check=False).returncode == 0

@@ -167,6 +167,35 @@ def test_dimensions_stay_and_content_among_them_goes() -> None:
     assert list(point.attributes) == key_values(dimensions)
 
 
+def metric_request(name: str, dimensions: dict[str, Any], exemplar: dict[str, Any]) -> ExportMetricsServiceRequest:
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name=name)
+    point = metric.sum.data_points.add(attributes=key_values(dimensions))
+    point.exemplars.add(filtered_attributes=key_values(exemplar))
+    return request
+
+
+def test_an_exemplar_of_a_metric_about_agents_holds_content_under_bare_names() -> None:
+    exemplar = {"question": SECRET, "http.route": "/ask"}
+    by_name = metric_request("gen_ai.client.token.usage", {}, exemplar)
+    by_point = metric_request("tokens", {"gen_ai.token.type": "input"}, exemplar)
+    for request in (by_name, by_point):
+        (metric,) = redacted(request).resource_metrics[0].scope_metrics[0].metrics
+        assert list(metric.sum.data_points[0].exemplars[0].filtered_attributes) == key_values({"http.route": "/ask"})
+
+
+def test_a_metric_about_agents_by_its_name_alone_loses_content_under_bare_names() -> None:
+    request = metric_request("gen_ai.client.token.usage", {"tier": "gold", "question": SECRET}, {})
+    (metric,) = redacted(request).resource_metrics[0].scope_metrics[0].metrics
+    assert list(metric.sum.data_points[0].attributes) == key_values({"tier": "gold"})
+
+
+def test_other_metrics_keep_bare_dimensions_whatever_they_are_called() -> None:
+    request = metric_request("http.server.duration", {"question": "of the day", "message": "x", "input": "a"}, {})
+    request.resource_metrics[0].scope_metrics[0].metrics.add(name="gen_ai.x")  # so that the request is looked into
+    assert redacted(request) == request
+
+
 def test_the_name_of_an_attribute_is_searched_for_patterns() -> None:
     request = ExportLogsServiceRequest()
     record = request.resource_logs.add().scope_logs.add().log_records.add()

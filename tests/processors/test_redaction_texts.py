@@ -267,3 +267,47 @@ def test_an_own_expression_that_is_found_too_often_masks_the_whole() -> None:
 )
 def test_a_text_of_which_too_much_must_be_looked_at_one_by_one_is_masked_as_a_whole(text: str) -> None:
     assert ALL.redact(f"{text} bob@example.com") == MASK
+
+
+def test_what_many_strings_hide_is_found_in_those_that_hold_it() -> None:
+    many = [f"x\n{number}" for number in range(5_000)]
+    for place in (0, 63, 64, 511, 512, 4_999):
+        many[place] = "x\nb%6Fb%40example.com"
+    found = json.loads(ALL.redact(json.dumps({"a": many, "b": json.dumps(many)})))
+    wanted = [text.replace("b%6Fb%40example.com", MASK) for text in many]
+    assert (found["a"], json.loads(found["b"])) == (wanted, wanted)
+
+
+def test_strings_beside_one_another_make_nothing_together() -> None:
+    text = json.dumps(["x\nbob@", "example.com\n", 'an "open quote\n', "\x1e", "4111 1111\n", "1111 1111\n"])
+    assert ALL.redact(text) == text
+    quoted = json.dumps(['an "open\n', json.dumps("x\nbob@example.com"), "a \x1e\n"])
+    assert json.loads(json.loads(ALL.redact(quoted))[1]) == f"x\n{MASK}"
+
+
+def test_an_own_expression_that_looks_for_the_beginning_is_found_in_strings() -> None:
+    redactor = TextRedactor([own_pattern("^ACME-[0-9]+$")], lambda _: MASK)
+    assert json.loads(redactor.redact(json.dumps(["a\nb", r"ACME\u002d17", "c"]))) == ["a\nb", MASK, "c"]
+
+
+def test_patterns_in_one_text_overlap_and_the_surer_counts() -> None:
+    own = TextRedactor([own_pattern("b+"), own_pattern("a.*c")], lambda text: f"<{text.count('[')}>")
+    assert own.redact("x abbc x") == "x <2> x"
+
+
+@pytest.mark.timeout(60)
+def test_the_texts_of_one_request_share_what_may_be_spent_on_them() -> None:
+    text = "[" + r'"\n%5Cu0026#37;41 a::a",' * 2_000 + "1]"
+    alone, one = ALL.redact(text), ALL.for_one_request()
+    assert alone == text
+    found = [one.redact(text) for _ in range(30)]
+    assert found[0] == text
+    assert found[-1] == MASK
+    assert one.redact("what is plain stays") == "what is plain stays"
+    assert ALL.redact(text) == text
+
+
+def test_texts_that_hide_nothing_cost_their_length_and_not_their_strings() -> None:
+    one = ALL.for_one_request()
+    text = "[" + r'"\n%5Cu0026#37;41 a",' * 90_000 + "1]"
+    assert [one.redact(text) == text for _ in range(3)] == [True] * 3
