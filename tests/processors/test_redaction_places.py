@@ -191,7 +191,7 @@ def test_a_metric_about_agents_by_its_name_alone_loses_content_under_bare_names(
 
 
 def test_other_metrics_keep_bare_dimensions_whatever_they_are_called() -> None:
-    request = metric_request("http.server.duration", {"question": "of the day", "message": "x", "input": "a"}, {})
+    request = metric_request("http.server.duration", {"question": "1", "input": "a", "prompt": "$"}, {})
     request.resource_metrics[0].scope_metrics[0].metrics.add(name="gen_ai.x")  # so that the request is looked into
     assert redacted(request) == request
 
