@@ -22,10 +22,10 @@ from otel_agent_eval.signals import REQUEST_TYPES, Signal
 HARMLESS: Final = re.compile(
     r"(?:.*[._])?(?:\w*(?<!prompt_)(?:name|id|Id|key|role|model|kind|type|Type|system|provider|reasons?|Reason|version)"
     r"|system_fingerprint|tokenUsage|usage_details|format|spanFunctionName|spanLogLevel|status|level|path|msg_template"
-    r"|framework|timestamp|inference|source|url)|ai\.settings\.output|error_code|scenario|exception\.escaped"
+    r"|framework|timestamp|inference|source|url|id_|title)|ai\.settings\.output|error_code|scenario|exception\.escaped"
     r"|(?:service|telemetry|deployment|process|host|os|server|http|url|code|user|error)\..*|db\.operation"
 )
-"""Names of names, ids (of documents: their source) and kinds, by which readers know what they read, and others'."""
+"""Names of names, ids (of documents: their source, or title) and kinds, by which readers know what they read, and others'."""
 MARK: Final = "zqXmark"
 SENTENCES: Final = "agent_eval.faithfulness.unsupported"
 EXPLANATION: Final = "gen_ai.evaluation.explanation"
