@@ -25,7 +25,7 @@ HARMLESS: Final = re.compile(
     r"|framework|timestamp|inference|source|url|id_|title)|ai\.settings\.output|error_code|scenario|exception\.escaped"
     r"|(?:service|telemetry|deployment|process|host|os|server|http|url|code|user|error)\..*|db\.operation"
 )
-"""Names of names, ids (of documents: their source, or title) and kinds, by which readers know what they read, and others'."""
+"""Names of names, ids (of documents: source, title) and kinds, by which readers know what they read, and others'."""
 MARK: Final = "zqXmark"
 SENTENCES: Final = "agent_eval.faithfulness.unsupported"
 EXPLANATION: Final = "gen_ai.evaluation.explanation"
