@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -64,6 +65,7 @@ class Bench:
         self.log = folder / "gateway.log"
         self._ended = threading.Event()
         self._lock = threading.Lock()
+        self._seeds = count()  # no two senders send the same spans
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -103,7 +105,7 @@ class Bench:
     def send_for(self, seconds: float, meanwhile: Callable[[], object] = lambda: None) -> None:
         """Send from several threads for so long; `meanwhile` runs beside and ends by itself."""
         self._ended.clear()
-        threads = [threading.Thread(target=self._send, args=(number,)) for number in range(_SENDERS)]
+        threads = [threading.Thread(target=self._send, args=(next(self._seeds),)) for _ in range(_SENDERS)]
         for thread in threads:
             thread.start()
         began = time.monotonic()
