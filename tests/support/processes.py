@@ -3,17 +3,23 @@
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+_LATELY: deque[int] = deque(maxlen=100)
+
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback interface that nobody uses at the moment, and that was not returned lately."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in _LATELY:
+            _LATELY.append(port)
+            return port
 
 
 def listening(port: int) -> bool:
