@@ -39,6 +39,7 @@ class Delivery:
     ) -> None:
         self._journal = journal
         self._destinations = tuple(destinations)
+        self._served = _signals(destinations)  # ever; where nothing was meant to go, nothing is missing
         self._removed: dict[str, Destination] = {}
         self._dead_letters = dead_letters
         self._homeless = Seldom(
@@ -75,7 +76,7 @@ class Delivery:
         Returns when it is kept, or delivered; False where the journal stops before.
         """
         readers = self._count_off(payload)
-        if not any(payload.signal in destination.signals for destination in self._destinations):
+        if payload.signal in self._served - _signals(self._destinations):
             self._homeless(signal=payload.signal.value, items=payload.items)
         return not readers or await self._journal.keep(payload, readers)
 
@@ -101,6 +102,7 @@ class Delivery:
         gone = [destination for destination in self._destinations if destination not in destinations]
         come = [destination for destination in destinations if destination not in self._destinations]
         self._destinations = tuple(destinations)
+        self._served |= _signals(destinations)
         names = self.destinations.keys()
         self._removed = {name: left for name, left in self._removed.items() if name not in names}
         self._removed |= {destination.name: destination for destination in gone if destination.name not in names}
@@ -193,3 +195,7 @@ def _some(letters: Iterable[Letter]) -> list[Letter]:
 def _counted(letters: DeadLetters) -> tuple[StrayLetters, ...]:
     found = (StrayLetters(name, letters.count(name), letters.count_returning(name)) for name in letters.destinations())
     return tuple(each for each in found if each.parked or each.resending)
+
+
+def _signals(destinations: Sequence[Destination]) -> set[Signal]:
+    return {signal for destination in destinations for signal in destination.signals}
